@@ -1,0 +1,87 @@
+"What every notebook and every exported name owes its reader."
+import ast, importlib, inspect, json, re, shutil, subprocess, sys
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+from fastcore.docments import docments
+from project import MODULES, NOTEBOOKS, ROOT, stem
+
+every_notebook = pytest.mark.parametrize('notebook', NOTEBOOKS, ids=stem)
+
+
+def cells(notebook, kind):
+    "Cells of a `kind`, 'code' or 'markdown', each with its source as one string"
+    nb = json.loads(notebook.read_text(encoding='utf-8'))
+    return [{**o, 'source': ''.join(o['source'])} for o in nb['cells'] if o['cell_type'] == kind]
+
+def exported(notebook): return [o['source'] for o in cells(notebook, 'code') if re.search(r'^#\|\s*export', o['source'], re.M)]
+
+
+def texts(root):
+    "Notebooks and what comes of them, by name"
+    return {o.relative_to(root).as_posix(): o.read_text(encoding='utf-8')
+            for folder in ('nbs', 'grmp_iqa') for o in (root/folder).rglob('*') if o.suffix in ('.ipynb', '.py', '.txt')}
+
+@pytest.mark.parametrize('command', ['nbdev-export', 'nbdev-clean'])
+def test_changes_nothing(command, tmp_path):
+    ignore = shutil.ignore_patterns('_proc', '_docs', '.*', '__pycache__')
+    project = Path(shutil.copytree(ROOT, tmp_path/'project', ignore=ignore))
+    before = texts(project)
+    subprocess.run([Path(sys.executable).with_name(command)], cwd=project, check=True)
+    after = texts(project)
+    assert [o for o in sorted({*before, *after}) if before.get(o) != after.get(o)] == []
+
+
+@every_notebook
+def test_opens_with_title_and_quote(notebook):
+    first = cells(notebook, 'markdown')[0]['source']
+    assert re.match(r'# \S', first) and re.search(r'^> \S', first, re.M)
+
+@every_notebook
+def test_holds_no_error(notebook):
+    assert not [o for c in cells(notebook, 'code') for o in c['outputs'] if o['output_type'] == 'error']
+
+@every_notebook
+def test_is_small(notebook): assert notebook.stat().st_size < 1_000_000
+
+@every_notebook
+def test_exported_cells_are_short(notebook):
+    code = [[l for l in o.splitlines() if l.strip() and not l.startswith('#|')] for o in exported(notebook)]
+    assert {o[0]: len(o) for o in code if len(o) > 30} == {}
+
+@every_notebook
+def test_exported_cells_run(notebook):
+    assert not [o for o in exported(notebook) if re.search(r'^#\|\s*eval:\s*false', o, re.M)]
+
+@every_notebook
+def test_imports_stand_alone(notebook):
+    "Building the docs runs exported cells and cells that import, so other code beside an import lacks what came before it"
+    is_import = lambda o: isinstance(o, (ast.Import, ast.ImportFrom))
+    sources = {o['source'] for o in cells(notebook, 'code') if 'nbdev_export()' not in o['source']} - set(exported(notebook))
+    trees = {o: ast.parse(re.sub(r'^[%!].*', '', o, flags=re.M)) for o in sources}
+    assert not [o for o, tree in trees.items() if any(map(is_import, ast.walk(tree))) and not all(map(is_import, tree.body))]
+
+
+def undocumented(obj):
+    "What a function or class leaves unsaid: its docstring, or the meaning of a parameter"
+    own_doc = obj.__doc__ and not obj.__doc__.startswith(f'{obj.__name__}(')  # a dataclass makes one of its signature
+    if inspect.isclass(obj) and not is_dataclass(obj) and '__init__' not in vars(obj): params = {}
+    else: params = docments(obj, returns=False, args_kwargs=True)
+    return ([] if own_doc else ['docstring']) + [k for k, v in params.items() if not v and k != 'self']
+
+def test_undocumented_sees_what_is_missing():
+    def bare(a, b): return a
+    def half(
+        a, # a number
+        b):
+        "Has a docstring."
+    class Full(ValueError):
+        "Has a docstring and nothing else to say."
+    assert [undocumented(o) for o in (bare, half, Full)] == [['docstring', 'a', 'b'], ['b'], []]
+
+@pytest.mark.parametrize('module', MODULES, ids=stem)
+def test_every_exported_name_is_documented(module):
+    mod = importlib.import_module(f'grmp_iqa.{module.stem}')
+    own = [o for k in mod.__all__ if callable(o := getattr(mod, k)) and getattr(o, '__module__', None) == mod.__name__]
+    assert {o.__name__: u for o in own if (u := undocumented(o))} == {}
