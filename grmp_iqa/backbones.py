@@ -6,7 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/backbones.html.md"""
 
 # %% auto #0
 __all__ = ['CLIP_MEAN', 'CLIP_STD', 'WEIGHTS', 'BACKBONES', 'Views', 'Backbone', 'BackboneError', 'build_clip',
-           'expand_embedding', 'load_packaged', 'find_weights', 'resolve_weights', 'load_named', 'load_clip']
+           'expand_embedding', 'load_packaged', 'find_weights', 'resolve_weights', 'load_named', 'load_folder',
+           'load_clip']
 
 # %% ../nbs/04_backbones.ipynb #91743ff1
 import json, os
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import open_clip, torch
+from fastcore.basics import patch
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 from safetensors.torch import load_file
@@ -35,47 +37,53 @@ class Views:
     mean:tuple = CLIP_MEAN # of each channel, in [0,1]
     std:tuple = CLIP_STD # of each channel, in [0,1]
 
-    def resize(self,
-        image # anything `open_image` takes
-    ) -> Image.Image: # the picture the views are cut from
-        "Squash, or reduce a large picture; one smaller than a view is enlarged. Bicubic with antialiasing (Pillow)."
-        image = open_image(image)
-        short = min(image.size)
-        scale = max(min(1, self.short_side/short), self.size/short)
-        size = (self.squash, self.squash) if self.squash else tuple(max(self.size, round(s*scale)) for s in image.size)
-        return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+# %% ../nbs/04_backbones.ipynb #8add0778
+@patch
+def resize(self:Views,
+    image # anything `open_image` takes
+) -> Image.Image: # the picture the views are cut from
+    "Squash, or reduce a large picture; one smaller than a view is enlarged. Bicubic with antialiasing (Pillow)."
+    image = open_image(image)
+    short = min(image.size)
+    scale = max(min(1, self.short_side/short), self.size/short)
+    size = (self.squash, self.squash) if self.squash else tuple(max(self.size, round(s*scale)) for s in image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
-    def cut(self,
-        image:Image.Image, # as `resize` gives it
-        corners:list # (left, top) of each view, in pixels
-    ) -> Tensor: # (K,3,size,size), normalised
-        "The views at the given corners."
-        x = image_tensor(image)
-        x = torch.stack([x[:, t:t+self.size, l:l+self.size] for l,t in corners])
-        return (x - torch.tensor(self.mean)[:,None,None]) / torch.tensor(self.std)[:,None,None]
+@patch
+def cut(self:Views,
+    image:Image.Image, # as `resize` gives it
+    corners:list # (left, top) of each view, in pixels
+) -> Tensor: # (K,3,size,size), normalised
+    "The views at the given corners."
+    x = image_tensor(image)
+    x = torch.stack([x[:, t:t+self.size, l:l+self.size] for l,t in corners])
+    return (x - torch.tensor(self.mean)[:,None,None]) / torch.tensor(self.std)[:,None,None]
 
-    def __call__(self,
-        image # anything `open_image` takes
-    ) -> Tensor: # (grid*grid,3,size,size), normalised
-        "The views a picture is scored with: always the same ones."
-        image = self.resize(image)
-        at = lambda room: [room//2] if self.grid == 1 else [round(room*i/(self.grid-1)) for i in range(self.grid)]
-        w,h = (s - self.size for s in image.size)
-        return self.cut(image, [(l,t) for t in at(h) for l in at(w)])
+# %% ../nbs/04_backbones.ipynb #a130dfaf
+@patch
+def __call__(self:Views,
+    image # anything `open_image` takes
+) -> Tensor: # (grid*grid,3,size,size), normalised
+    "The views a picture is scored with: always the same ones."
+    image = self.resize(image)
+    at = lambda room: [room//2] if self.grid == 1 else [round(room*i/(self.grid-1)) for i in range(self.grid)]
+    w,h = (s - self.size for s in image.size)
+    return self.cut(image, [(l,t) for t in at(h) for l in at(w)])
 
-    def random(self,
-        image, # anything `open_image` takes
-        n:int = 1, # how many views
-        generator:torch.Generator = None # source of chance; None is torch's global one
-    ) -> Tensor: # (n,3,size,size), normalised
-        "Views to train with: random corners, each flipped left to right with probability one half."
-        image = self.resize(image)
-        u = torch.rand(n, 3, generator=generator)
-        w,h = (s - self.size for s in image.size)
-        views = self.cut(image, [(int(a*(w+1)), int(b*(h+1))) for a,b,_ in u.tolist()])
-        return torch.where(u[:,2,None,None,None] < 0.5, views.flip(-1), views)
+@patch
+def random(self:Views,
+    image, # anything `open_image` takes
+    n:int = 1, # how many views
+    generator:torch.Generator = None # source of chance; None is torch's global one
+) -> Tensor: # (n,3,size,size), normalised
+    "Views to train with: random corners, each flipped left to right with probability one half."
+    image = self.resize(image)
+    u = torch.rand(n, 3, generator=generator)
+    w,h = (s - self.size for s in image.size)
+    views = self.cut(image, [(int(a*(w+1)), int(b*(h+1))) for a,b,_ in u.tolist()])
+    return torch.where(u[:,2,None,None,None] < 0.5, views.flip(-1), views)
 
-# %% ../nbs/04_backbones.ipynb #ac41dbbe
+# %% ../nbs/04_backbones.ipynb #8ad3af71
 @dataclass
 class Backbone:
     "A CLIP with what belongs to it."
@@ -88,7 +96,7 @@ class Backbone:
 class BackboneError(IQAError):
     "A backbone that can't be had; the sentence says what to do."
 
-# %% ../nbs/04_backbones.ipynb #63ba2290
+# %% ../nbs/04_backbones.ipynb #ffed819f
 WEIGHTS = Path(__file__).parent/'weights' if '__file__' in globals() else Path('../grmp_iqa/weights')
 
 def build_clip(
@@ -109,11 +117,11 @@ def expand_embedding(
     full[ids] = rows
     return {**state, 'token_embedding.weight': full}
 
-# %% ../nbs/04_backbones.ipynb #8ad3af71
+# %% ../nbs/04_backbones.ipynb #a5f80b77
 def load_packaged(
-    name:str, # folder of `grmp_iqa/weights`
+    name:str # folder of `grmp_iqa/weights`, or the absolute path of one that `train_backbone` wrote
 ) -> Backbone: # ready to use
-    "A backbone whose weights ship with the package."
+    "A backbone whose weights ship with the package, or one made like it."
     folder = WEIGHTS/name
     card = json.loads((folder/'open_clip_config.json').read_text(encoding='utf-8'))
     clip = build_clip(card['model_cfg'])
@@ -121,7 +129,7 @@ def load_packaged(
     tokenizer = open_clip.SimpleTokenizer(context_length=card['model_cfg']['text_cfg']['context_length'])
     return Backbone(name, clip.eval(), tokenizer, Views(**card['views']), card['model_cfg'])
 
-# %% ../nbs/04_backbones.ipynb #ffed819f
+# %% ../nbs/04_backbones.ipynb #3a964d0b
 def find_weights(
     name:str, # open_clip model name
     tag:str, # open_clip pretrained tag, such as 'openai'
@@ -154,7 +162,7 @@ def resolve_weights(
     try: return open_clip.download_pretrained(open_clip.get_pretrained_cfg(name, tag), cache_dir=cache_dir), tag
     except Exception as e: raise BackboneError(f"The {tag!r} weights of {name!r} could not be downloaded ({type(e).__name__}): check the network, or {remedy}.") from e
 
-# %% ../nbs/04_backbones.ipynb #a5f80b77
+# %% ../nbs/04_backbones.ipynb #98117dd0
 def load_named(
     name:str, # open_clip model name, or 'local-dir:FOLDER'
     file:str|None, # weights; None where the folder has them
@@ -171,12 +179,21 @@ def load_named(
     views = Views(size=size, squash=round(size*244/224), mean=tuple(pre['mean']), std=tuple(pre['std']))
     return Backbone(name, clip.float().eval(), open_clip.get_tokenizer(name), views, config)
 
+def load_folder(
+    folder:str|Path # holds open_clip_config.json and the weights
+) -> Backbone: # ready to use
+    "A backbone from a folder: as open_clip and the hub lay it out, or as `train_backbone` writes it."
+    card = Path(folder)/'open_clip_config.json'
+    if not card.is_file(): raise BackboneError(f"{folder} is not a folder with open_clip_config.json: give the folder that holds it and the weights.")
+    if 'views' in json.loads(card.read_text(encoding='utf-8')): return load_packaged(str(Path(folder).resolve()))
+    return load_named(f'local-dir:{folder}', None)
+
 #: The two that the notebooks and the paper use. `load_clip` takes any other name of `open_clip.list_models()` too.
 BACKBONES = {
     'tiny': 'small CLIP trained on rendered pictures; ships with the package, works offline',
     'ViT-B-16-quickgelu': "OpenAI's ViT-B/16, the paper's backbone; about 600 MB, from a file or downloaded when asked"}
 
-# %% ../nbs/04_backbones.ipynb #456fe377
+# %% ../nbs/04_backbones.ipynb #7a7b9024
 def load_clip(
     name:str = 'tiny', # 'tiny', any open_clip model name, 'local-dir:FOLDER', or the path of a folder with open_clip_config.json
     weights:str|Path = None, # a file of weights, or an open_clip pretrained tag such as 'openai'
@@ -187,11 +204,7 @@ def load_clip(
     "Load a CLIP by name. `BackboneError` when its weights can't be had, `UnknownNameError` for a name nobody knows; never a random model."
     name = str(name)
     if name == 'tiny': backbone = load_packaged(name)
-    elif name.startswith('local-dir:') or (Path(name)/'open_clip_config.json').is_file():
-        folder = name.removeprefix('local-dir:')
-        if not (Path(folder)/'open_clip_config.json').is_file():
-            raise BackboneError(f"{folder} is not a folder with open_clip_config.json: give the folder that holds it and the weights.")
-        backbone = load_named(f'local-dir:{folder}', None)
+    elif name.startswith('local-dir:') or (Path(name)/'open_clip_config.json').is_file(): backbone = load_folder(name.removeprefix('local-dir:'))
     else:
         check_name(name, ['tiny', *open_clip.list_models()], 'backbone')
         file, tag = resolve_weights(name, weights, download, cache_dir)

@@ -22,14 +22,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from .distortions import DISTORTIONS, distort
-from .images import (IMAGE_SUFFIXES, SCENES, ImageError, IQAError, check_name, image_tensor, open_image, render_scene,
-                             write_aside)
+from .images import (IMAGE_SUFFIXES, SCENES, ImageError, IQAError, check_name, check_seed, image_tensor, open_image,
+                             render_scene, write_aside)
 
-# %% ../nbs/02_benchmarks.ipynb #1c6f39fd
+# %% ../nbs/02_benchmarks.ipynb #33444504
 class RatingsError(IQAError):
     "Ratings, or a table of them, that cannot be used as they are; the message says where and what to do."
 
-# %% ../nbs/02_benchmarks.ipynb #8edf13b9
+# %% ../nbs/02_benchmarks.ipynb #0d606ef3
 def _split_lines(
     path:Path # a comma, semicolon or tab separated file in UTF-8
 )->list: # [(line number, [cell, ...]), ...], blank lines left out
@@ -44,7 +44,7 @@ def _split_lines(
     if len(lines) < 2: raise RatingsError(f"'{path}' holds no ratings: give it a header line such as 'image,mos' and one line a picture.")
     return lines
 
-# %% ../nbs/02_benchmarks.ipynb #0d606ef3
+# %% ../nbs/02_benchmarks.ipynb #ed6679e4
 def _check_cells(
     path:Path, # the file, for the message
     lines:list # from `_split_lines`
@@ -57,9 +57,10 @@ def _check_cells(
     if double: raise RatingsError(f"'{path}' has two columns named '{double[0]}': rename one of them.")
     for n,cells in rows:
         if any(cells[len(header):]):
-            raise RatingsError(f"line {n} of '{path}' has {len(cells)} cells where the header has {len(header)}: put quotes round a name that holds the separator.")
+            raise RatingsError(f"line {n} of '{path}' has {len(cells)} cells where the header has {len(header)}: "
+                               "put quotes round a name that holds the separator.")
 
-# %% ../nbs/02_benchmarks.ipynb #1832653c
+# %% ../nbs/02_benchmarks.ipynb #781f9f03
 def _read_cells(
     csv, # path of a file, or a DataFrame, which is taken as it is
     folder:Path # where the file may be as well
@@ -76,7 +77,7 @@ def _read_cells(
     cells = [(r + ['']*len(header))[:len(header)] for _,r in rows]
     return pd.DataFrame(cells, columns=header, index=[n for n,_ in rows], dtype=object), f"'{path}'", 'line'
 
-# %% ../nbs/02_benchmarks.ipynb #56e88bf5
+# %% ../nbs/02_benchmarks.ipynb #04263244
 _IMAGE_NAMES = ('image', 'imagename', 'filename', 'file', 'imagepath', 'filepath', 'path', 'name', 'picture', 'photo', 'img', 'distimg')
 _MOS_NAMES = ('mos', 'meanopinionscore', 'score', 'rating', 'quality', 'dmos')
 
@@ -93,7 +94,7 @@ def _to_numbers(values:pd.Series)->pd.Series:
     "Floats; NaN for a cell that is no number. A decimal comma is understood."
     return pd.to_numeric(values.astype(str).str.strip().str.replace(',', '.'), errors='coerce').astype(float)
 
-# %% ../nbs/02_benchmarks.ipynb #cd1dcea2
+# %% ../nbs/02_benchmarks.ipynb #a1e840b4
 def _pick(
     columns, # all there are
     named:str|None, # what the caller asked for; None = guess
@@ -108,7 +109,7 @@ def _pick(
     if named is None and not guesses: raise RatingsError(f"no column of {source} looks like {what}: name the right one of {listed} with `{option}`.")
     return guesses[0] if named is None else named
 
-# %% ../nbs/02_benchmarks.ipynb #04263244
+# %% ../nbs/02_benchmarks.ipynb #2a395863
 def _find_columns(
     cells:pd.DataFrame, # from `_read_cells`
     image_col:str|None, # None = guess
@@ -124,13 +125,13 @@ def _find_columns(
     numbers = [c for c in rest if _to_numbers(cells[c]).notna().mean() > .5]  # a cell that is wrong gets its own message later
     return image, _pick(cells.columns, mos_col, usual(_MOS_NAMES, rest) + numbers, 'scores', 'mos_col', source)
 
-# %% ../nbs/02_benchmarks.ipynb #922c574e
+# %% ../nbs/02_benchmarks.ipynb #91037319
 def _some(items, n=3):
     "The first few of `items`, for a message."
     items = list(items)
     return ', '.join(map(str, items[:n])) + (', ...' if len(items) > n else '')
 
-# %% ../nbs/02_benchmarks.ipynb #354b3ec1
+# %% ../nbs/02_benchmarks.ipynb #014e69f1
 def _find_images(
     values:pd.Series, # file names relative to `folder`, absolute paths, or pictures in memory
     folder:Path, # where the pictures are
@@ -155,7 +156,7 @@ def _find_images(
     found[is_name] = paths
     return found
 
-# %% ../nbs/02_benchmarks.ipynb #c5367213
+# %% ../nbs/02_benchmarks.ipynb #e04e04f2
 def _read_scores(
     values:pd.Series, # cells
     images:pd.Series, # the picture of each, for the message
@@ -171,10 +172,11 @@ def _read_scores(
         more = f' (and {len(bad)-1} more)' if len(bad) > 1 else ''
         raise RatingsError(f"{row} {i} of {source} has {what} for the picture '{images[i]}'{more}: correct it or remove the {row}.")
     if score.nunique() < 2:
-        raise RatingsError(f"every score in {source} is {score.iloc[0]:g}: nothing can be learnt from one constant score, so rate pictures of different quality.")
+        raise RatingsError(f"every score in {source} is {score.iloc[0]:g}: nothing can be learnt from one constant score, "
+                           "so rate pictures of different quality.")
     return score
 
-# %% ../nbs/02_benchmarks.ipynb #e04e04f2
+# %% ../nbs/02_benchmarks.ipynb #94cf6163
 def _scale_of(
     score:pd.Series, # finite scores
     images:pd.Series, # the picture of each, for the message
@@ -192,7 +194,7 @@ def _scale_of(
                                     f"outside the scale {low:g} to {high:g}: correct the score or the scale.")
     return low,high
 
-# %% ../nbs/02_benchmarks.ipynb #0ba3e67d
+# %% ../nbs/02_benchmarks.ipynb #220c765a
 def _runs_up(
     mos_col:str, # the score column
     higher_is_better:bool|None, # what the caller said
@@ -200,7 +202,8 @@ def _runs_up(
 )->bool: # True where higher is better
     "The direction of the scores, which must be said for a DMOS."
     if higher_is_better is None and 'dmos' in _plain(mos_col):
-        raise RatingsError(f"the scores '{mos_col}' of {source} may run either way: pass higher_is_better=False if 0 is best (LIVE, CSIQ), True if not (KADID-10k).")
+        raise RatingsError(f"the scores '{mos_col}' of {source} may run either way: "
+                           "pass higher_is_better=False if 0 is best (LIVE, CSIQ), True if not (KADID-10k).")
     return higher_is_better in (None, True)
 
 def _extra_columns(
@@ -218,7 +221,7 @@ def _extra_columns(
         extras['level'] = level
     return extras
 
-# %% ../nbs/02_benchmarks.ipynb #c199c313
+# %% ../nbs/02_benchmarks.ipynb #dd5cecc2
 def read_ratings(
     csv, # file with one line a picture (comma, semicolon or tab separated; looked for in `folder` as well), or a DataFrame
     folder=None, # where the pictures are; None = the folder of the file (of a DataFrame: the working directory)
@@ -240,7 +243,7 @@ def read_ratings(
     table.attrs['scale'] = dict(low=low, high=high, higher_is_better=up)
     return table
 
-# %% ../nbs/02_benchmarks.ipynb #254e1d83
+# %% ../nbs/02_benchmarks.ipynb #0561e380
 _YIQ = torch.tensor([[.299,.587,.114], [.596,-.274,-.322], [.211,-.523,.312]])
 
 def _same_conv(
@@ -262,7 +265,7 @@ def _haar_edges(
         edges.append(_same_conv(y, torch.stack([haar, haar.T])[:,None]).abs())
     return torch.stack(edges, 1)
 
-# %% ../nbs/02_benchmarks.ipynb #b5f3f6f1
+# %% ../nbs/02_benchmarks.ipynb #cbae3788
 def _haarpsi(
     reference:Tensor, # (N,3,H,W) in [0,1]
     image:Tensor, # (N,3,H,W) in [0,1]
@@ -282,7 +285,7 @@ def _haarpsi(
     mean = ((sim*alpha).sigmoid()*weight).sum((1,2,3))/weight.sum((1,2,3))
     return (mean.logit()/alpha).clamp(0, 1).square()
 
-# %% ../nbs/02_benchmarks.ipynb #5797adfb
+# %% ../nbs/02_benchmarks.ipynb #cd1c53f8
 def full_reference_score(
     reference, # the clean picture: anything `open_image` takes, or a tensor (3,H,W) or (N,3,H,W) in [0,1]
     image # the damaged one of the same size, likewise
@@ -291,11 +294,12 @@ def full_reference_score(
     a,b = (x if isinstance(x, Tensor) else image_tensor(x) for x in (reference, image))
     if a.shape[-2:] != b.shape[-2:] or min(a.shape[-2:]) < 16:
         size = lambda t: f'{t.shape[-1]} x {t.shape[-2]}'
-        raise ImageError(f"the clean picture has {size(a)} pixels and the other {size(b)}: resize one, both must have the same size and at least 16 pixels a side.")
+        raise ImageError(f"the clean picture has {size(a)} pixels and the other {size(b)}: "
+                         "resize one, both must have the same size and at least 16 pixels a side.")
     a,b = torch.broadcast_tensors(a, b)
     return _haarpsi(a, b) if a.ndim == 4 else _haarpsi(a[None], b[None])[0]
 
-# %% ../nbs/02_benchmarks.ipynb #d87a2d10
+# %% ../nbs/02_benchmarks.ipynb #ef3af7fd
 def _label(
     measure, # full-reference score in [0,1], 1 = best
     level # 0 (clean) to 5
@@ -303,7 +307,7 @@ def _label(
     "The synthetic opinion score of a damaged picture."
     return .8*measure**3 + .2*(1 - np.asarray(level)/5)
 
-# %% ../nbs/02_benchmarks.ipynb #264992cb
+# %% ../nbs/02_benchmarks.ipynb #258ebec2
 def _as_references(
     references, # None, a number of scenes, a folder, a list of pictures, or a dict name -> picture
     size:int|None, # side in pixels
@@ -316,14 +320,15 @@ def _as_references(
         return {f'{s}-{n}': render_scene(s, n, size or 224) for s,n in pairs}
     if isinstance(references, Mapping): return {str(k):v for k,v in references.items()}
     if isinstance(references, (str, Path)):
-        if not Path(references).is_dir(): raise RatingsError(f"there is no folder '{references}': name a folder of clean pictures, or give a list of them.")
+        if not Path(references).is_dir():
+            raise RatingsError(f"there is no folder '{references}': name a folder of clean pictures, or give a list of them.")
         references = sorted(p for p in Path(references).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     named = [Path(r).stem if isinstance(r, (str, Path)) else f'picture-{i}' for i,r in enumerate(references)]
     double = [n for n,k in Counter(named).items() if k > 1]
     if double: raise RatingsError(f"two clean pictures are called '{double[0]}': rename one, or give a dict of names and pictures.")
     return dict(zip(named, references))
 
-# %% ../nbs/02_benchmarks.ipynb #a35762f5
+# %% ../nbs/02_benchmarks.ipynb #08c0d0e6
 def _open_references(references, size:int|None, seed:int)->dict: # name -> RGB picture
     "The clean pictures, opened, `size` pixels square (the middle of a wider one); with `size=None` as they are."
     opened = {k: open_image(v) for k,v in _as_references(references, size, seed).items()}
@@ -331,7 +336,7 @@ def _open_references(references, size:int|None, seed:int)->dict: # name -> RGB p
     if size is None: return opened
     return {k: im if im.size == (size,size) else ImageOps.fit(im, (size,size), Image.Resampling.LANCZOS) for k,im in opened.items()}
 
-# %% ../nbs/02_benchmarks.ipynb #52b10af4
+# %% ../nbs/02_benchmarks.ipynb #b530ef63
 def _degrade(
     name:str, # of the reference
     reference:Image.Image, # clean RGB picture
@@ -349,7 +354,7 @@ def _degrade(
     table.insert(0, 'image', pd.Series(images, dtype=object))
     return table.assign(reference=name)
 
-# %% ../nbs/02_benchmarks.ipynb #01cbd6c4
+# %% ../nbs/02_benchmarks.ipynb #69ef1401
 def _check_folder(
     folder:Path, # where the benchmark is kept
     recipe:dict # how it is made
@@ -363,7 +368,7 @@ def _check_folder(
     if differ: raise RatingsError(f"'{folder}' holds a benchmark made with other {' and '.join(differ)}: {remedy}")
     return True
 
-# %% ../nbs/02_benchmarks.ipynb #987c23cd
+# %% ../nbs/02_benchmarks.ipynb #2a7e63a6
 def _keep(
     table:pd.DataFrame, # with pictures in memory
     folder:Path, # to be made
@@ -384,7 +389,7 @@ def _reread(
     table = read_ratings(folder/'ratings.csv', scale=(0,1), higher_is_better=True)
     return table.drop(columns='score').astype({'level':int})
 
-# %% ../nbs/02_benchmarks.ipynb #2a7e63a6
+# %% ../nbs/02_benchmarks.ipynb #7e700945
 @contextmanager
 def _one_thread_each():
     "On small pictures torch's own threads cost several times what they save; we run one thread a reference instead."
@@ -396,12 +401,12 @@ def _one_thread_each():
 
 def _recipe(
     refs:dict, # name -> opened picture
-    kinds, levels, size, seed, pristine # as in `synthetic_benchmark`
+    **options # kinds, levels, size, seed, pristine as in `synthetic_benchmark`
 )->dict: # can be written as JSON
     "What makes a benchmark what it is; the clean pictures by name and checksum of their pixels."
-    return dict(references={k: zlib.crc32(im.tobytes()) for k,im in refs.items()}, kinds=kinds, levels=levels, size=size, seed=seed, pristine=pristine)
+    return dict(references={k: zlib.crc32(im.tobytes()) for k,im in refs.items()}, **options)
 
-# %% ../nbs/02_benchmarks.ipynb #16dfbc94
+# %% ../nbs/02_benchmarks.ipynb #089a1d8b
 def synthetic_benchmark(
     references=None, # clean pictures: a folder, a list of anything `open_image` takes, a dict of them by name, or a number of rendered scenes; None = 18 scenes
     kinds=None, # names of distortions; None = all of `DISTORTIONS`
@@ -411,14 +416,16 @@ def synthetic_benchmark(
     folder=None, # keep the pictures there as PNG files; None = in memory
     pristine:bool=False # also the clean pictures themselves, as level 0 without a distortion
 )->pd.DataFrame: # image, mos in [0,1], distortion, level, reference; attrs['scale']
-    "Clean pictures x distortions x levels with computed labels; raises `RatingsError` or `UnknownNameError`."
-    kinds = [check_name(k, DISTORTIONS, 'distortion') for k in ([kinds] if isinstance(kinds, str) else DISTORTIONS if kinds is None else kinds)]
-    if not kinds or not list(levels): raise RatingsError("a benchmark needs at least one distortion and one level: name some, or leave `kinds` and `levels` out for all.")
+    "Clean pictures x distortions x levels with computed labels; raises an `IQAError` where something can't be made."
+    kinds = [kinds] if isinstance(kinds, str) else DISTORTIONS if kinds is None else kinds
+    kinds = [check_name(k, DISTORTIONS, 'distortion') for k in kinds]
+    levels,seed = [int(check_name(l, range(1,6), 'level')) for l in levels], check_seed(seed)
+    if not (kinds and levels): raise RatingsError("a benchmark needs a distortion and a level: leave `kinds` and `levels` out for all.")
     refs = _open_references(references, size, seed)
-    recipe = _recipe(refs, kinds, list(levels), size, seed, pristine)
+    recipe = _recipe(refs, kinds=kinds, levels=levels, size=size, seed=seed, pristine=pristine)
     if folder is not None and _check_folder(Path(folder), recipe): return _reread(Path(folder))
     with _one_thread_each() as pool:
-        table = pd.concat(pool.map(lambda ref: _degrade(*ref, kinds, recipe['levels'], seed), refs.items()), ignore_index=True)
+        table = pd.concat(pool.map(lambda ref: _degrade(*ref, kinds, levels, seed), refs.items()), ignore_index=True)
     if pristine:
         clean = pd.DataFrame({'image':pd.Series(list(refs.values()), dtype=object), 'mos':1., 'distortion':pd.NA, 'level':0, 'reference':list(refs)})
         table = pd.concat([table, clean], ignore_index=True)
@@ -427,7 +434,7 @@ def synthetic_benchmark(
     _keep(table, Path(folder), recipe)
     return _reread(Path(folder))
 
-# %% ../nbs/02_benchmarks.ipynb #be5a10ca
+# %% ../nbs/02_benchmarks.ipynb #509108e0
 @dataclass(frozen=True)
 class Split:
     "One draw: which pictures to learn from and which to test on. `table.iloc[split.shots]` picks them."
@@ -446,7 +453,7 @@ def _fingerprint(table:pd.DataFrame)->str:
     rows = '\n'.join(f'{_image_name(i)}\t{m:.6f}' for i,m in zip(table.image, table.mos))
     return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
-# %% ../nbs/02_benchmarks.ipynb #509108e0
+# %% ../nbs/02_benchmarks.ipynb #bd8238e2
 def _scenes(
     table:pd.DataFrame # with or without a column `reference`
 )->np.ndarray: # (N,) whole numbers, the same for rows that share a reference
@@ -464,12 +471,14 @@ def _count_shots(
 )->int:
     "How many pictures to draw; raises `RatingsError` where that can't be."
     is_part = isinstance(shots, float) and 0 < shots <= 1
-    if not is_part and not (isinstance(shots, (int, np.integer)) and shots > 0): raise RatingsError(f"shots={shots} can't be drawn: give a whole number from 1, or a fraction up to 1.0.")
+    if not is_part and not (isinstance(shots, (int, np.integer)) and shots > 0):
+        raise RatingsError(f"shots={shots} can't be drawn: give a whole number from 1, or a fraction up to 1.0.")
     n = max(1, round(shots*left)) if is_part else int(shots)
-    if n > left: raise RatingsError(f"{n} shots can't be drawn from {left} pictures ({total} rated, {total-left} kept for the test): rate more pictures, or ask for fewer shots.")
+    if n > left: raise RatingsError(f"{n} shots can't be drawn from {left} pictures ({total} rated, {total-left} kept for the test): "
+                                    "rate more pictures, or ask for fewer shots.")
     return n
 
-# %% ../nbs/02_benchmarks.ipynb #5229c03a
+# %% ../nbs/02_benchmarks.ipynb #822bf29d
 def few_shot_splits(
     table:pd.DataFrame, # image, mos and, where there is one, reference
     shots=50, # labelled pictures in a draw; a float up to 1.0 is the fraction of those outside the test part
@@ -477,27 +486,28 @@ def few_shot_splits(
     test_frac:float=0.2, # part of the scenes (of the pictures where there is no reference) to test on
     seed:int=0 # the same seed, the same test parts, whatever `shots`
 )->list: # of `Split`
-    "Seeded draws of shots and test pictures that share no reference; raises `RatingsError` where there are too few."
+    "Seeded draws of shots and test pictures that share no reference; raises `RatingsError` where there are too few pictures."
     if not 0 < test_frac < 1: raise RatingsError(f"test_frac={test_frac} is no part: give a number between 0 and 1, such as 0.2.")
     if draws < 1: raise RatingsError(f"draws={draws} leaves nothing to measure: give at least 1.")
     scene, mark, splits = _scenes(table), _fingerprint(table), []
     n_scenes = scene.max(initial=-1) + 1
-    if n_scenes < 2: raise RatingsError("the table has fewer than two scenes, so none is left to learn from after the test: rate pictures of more scenes.")
+    if n_scenes < 2: raise RatingsError("the table has fewer than two scenes, so none is left to learn from: rate more scenes.")
     n_test = min(max(1, round(test_frac*n_scenes)), n_scenes-1)
     for draw in range(draws):
-        rng = np.random.default_rng([seed, draw])
+        rng = np.random.default_rng([check_seed(seed), draw])
         is_test = np.isin(scene, rng.permutation(n_scenes)[:n_test])
         left = rng.permutation(np.flatnonzero(~is_test))
         n = _count_shots(shots, len(left), len(table))
         splits.append(Split(left[:n].tolist(), np.flatnonzero(is_test).tolist(), mark))
     return splits
 
-# %% ../nbs/02_benchmarks.ipynb #10bf403f
+# %% ../nbs/02_benchmarks.ipynb #0725f5a8
 def save_splits(
     splits:list, # from `few_shot_splits`
     path # JSON file to write
 ):
-    "Writes the draws, whole or not at all."
+    "Writes the draws, whole or not at all; raises `RatingsError` where there are none."
+    if not splits: raise RatingsError("there are no splits to save: draw some with `few_shot_splits`.")
     text = json.dumps(dict(table=splits[0].table, splits=[dict(shots=s.shots, test=s.test) for s in splits]))
     with write_aside(path) as aside: Path(aside).write_text(text)
 
@@ -512,10 +522,11 @@ def load_splits(
     except OSError: raise RatingsError(f"there is no file of splits '{path}': check the name, or make it with `save_splits`.") from None
     except (ValueError, KeyError, TypeError): raise RatingsError(f"'{path}' holds no splits: make it anew with `save_splits`.") from None
     if kept['table'] != _fingerprint(table):
-        raise RatingsError(f"the splits in '{path}' were drawn from another table than this one of {len(table)} pictures: load the same pictures and scores, or draw new splits.")
+        raise RatingsError(f"the splits in '{path}' were drawn from another table than this one of {len(table)} pictures: "
+                           "load the same pictures and scores, or draw new splits.")
     return splits
 
-# %% ../nbs/02_benchmarks.ipynb #ad476e45
+# %% ../nbs/02_benchmarks.ipynb #75217da8
 @dataclass(frozen=True)
 class Benchmark:
     "A kind of rated pictures that `load_benchmark` knows."

@@ -14,13 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from kornia.color import lab_to_rgb, rgb_to_grayscale, rgb_to_lab, rgb_to_ycbcr, ycbcr_to_rgb
-from kornia.filters import box_blur, filter2d, gaussian_blur2d, motion_blur, spatial_gradient
 from PIL import Image
 from torch import Tensor
 from .images import ImageError, check_name, image_tensor, open_image, show_images, tensor_image
 
-# %% ../nbs/01_distortions.ipynb #2421019c
+# %% ../nbs/01_distortions.ipynb #decf3769
 @dataclass(frozen=True)
 class Distortion:
     "One kind of distortion"
@@ -42,7 +40,16 @@ def _kind(number, group, *levels):
         return fn
     return register
 
-# %% ../nbs/01_distortions.ipynb #91f48b39
+# %% ../nbs/01_distortions.ipynb #5ce39864
+class _Kornia:
+    "The library kornia, imported when something of it is first used"
+    def __getattr__(self, name):
+        import kornia # as a whole: importing parts of it from several threads at once fails
+        return getattr(kornia, name)
+
+_kornia = _Kornia()
+
+# %% ../nbs/01_distortions.ipynb #7499786d
 def _randn(x, g): return torch.randn(x.shape, generator=g, device=g.device).to(x)
 def _rand(shape, g): return torch.rand(shape, generator=g, device=g.device)
 
@@ -50,7 +57,7 @@ def _sign(x, g):
     "+1 or -1 for each picture, (N,1,1,1)"
     return (_rand((len(x),1,1,1), g)<.5).to(x)*2-1
 
-# %% ../nbs/01_distortions.ipynb #5ce39864
+# %% ../nbs/01_distortions.ipynb #eeb5bab4
 @torch.no_grad()
 def distort(image, # float tensor (3,H,W) or (N,3,H,W) in [0,1], or anything `open_image` takes
             kind:str, # one of `DISTORTIONS`
@@ -68,7 +75,7 @@ def distort(image, # float tensor (3,H,W) or (N,3,H,W) in [0,1], or anything `op
     g = torch.Generator().manual_seed((int(seed)*32+d.number)%2**63)
     return d.fn(x.float(), parameter, g).clamp(0,1).to(image.dtype).reshape(image.shape)
 
-# %% ../nbs/01_distortions.ipynb #7499786d
+# %% ../nbs/01_distortions.ipynb #3db6e2e6
 def show_levels(image, # anything `open_image` takes
                 kind:str, # one of `DISTORTIONS`
                 seed:int=0, # as in `distort`
@@ -79,13 +86,13 @@ def show_levels(image, # anything `open_image` takes
     ims = [open_image(image)] + [distort(open_image(image), kind, level, seed) for level in range(1,6)]
     show_images(ims, [d.name] + [f'{level}: {p}' for level,p in enumerate(d.levels, 1)], size=size)
 
-# %% ../nbs/01_distortions.ipynb #6cb0f4ac
+# %% ../nbs/01_distortions.ipynb #e95b6994
 @_kind(1, 'blur', .4, .6, 1, 2, 5)
 def _gaussian_blur(x, sigma, g):
     "Blur with a Gaussian of this standard deviation in pixels"
-    return gaussian_blur2d(x, 2*math.ceil(3*sigma)+1, (sigma,sigma), border_type='replicate')
+    return _kornia.filters.gaussian_blur2d(x, 2*math.ceil(3*sigma)+1, (sigma,sigma), border_type='replicate')
 
-# %% ../nbs/01_distortions.ipynb #e95b6994
+# %% ../nbs/01_distortions.ipynb #e42807ac
 def _disc(radius, fine=4):
     "(K,K) kernel: a disc of `radius` pixels, summing to 1"
     k = 2*math.ceil(radius)+1
@@ -96,29 +103,29 @@ def _disc(radius, fine=4):
 @_kind(2, 'blur', 1, 2, 4, 6, 8)
 def _lens_blur(x, radius, g):
     "Blur with a disc of this radius in pixels, as a lens out of focus does"
-    return filter2d(x, _disc(radius)[None].to(x), border_type='replicate')
+    return _kornia.filters.filter2d(x, _disc(radius)[None].to(x), border_type='replicate')
 
-# %% ../nbs/01_distortions.ipynb #e42807ac
+# %% ../nbs/01_distortions.ipynb #4389c586
 @_kind(3, 'blur', 3, 5, 7, 11, 17)
 def _motion_blur(x, length, g):
     "Blur along a line of this many pixels, in a random direction"
     angle,centred = _rand(len(x), g).to(x)*180, x.new_zeros(len(x))
-    return motion_blur(x, length, angle, centred, border_type='replicate', mode='bilinear')
+    return _kornia.filters.motion_blur(x, length, angle, centred, border_type='replicate', mode='bilinear')
 
-# %% ../nbs/01_distortions.ipynb #4389c586
+# %% ../nbs/01_distortions.ipynb #6755c714
 @_kind(4, 'colour', 1, 3, 6, 8, 12)
 def _color_diffusion(x, gain, g):
     "Blur the colour but not the lightness (in Lab), and exaggerate it by this gain"
-    lab = rgb_to_lab(x)
+    lab = _kornia.color.rgb_to_lab(x)
     sigma = 1.5*gain+2
-    ab = gaussian_blur2d(lab[:,1:], 2*math.ceil(2.5*sigma)+1, (sigma,sigma), border_type='replicate')
-    return lab_to_rgb(torch.cat([lab[:,:1], gain*ab], 1))
+    ab = _kornia.filters.gaussian_blur2d(lab[:,1:], 2*math.ceil(2.5*sigma)+1, (sigma,sigma), border_type='replicate')
+    return _kornia.color.lab_to_rgb(torch.cat([lab[:,:1], gain*ab], 1))
 
-# %% ../nbs/01_distortions.ipynb #6755c714
+# %% ../nbs/01_distortions.ipynb #21ba3b1e
 def _edges(x):
     "How much edge there is near each pixel, (N,1,H,W) in [0,1]"
-    e = spatial_gradient(rgb_to_grayscale(x)).square().sum(2).sqrt()
-    e = gaussian_blur2d(e, 17, (4.,4.), border_type='replicate')
+    e = _kornia.filters.spatial_gradient(_kornia.color.rgb_to_grayscale(x)).square().sum(2).sqrt()
+    e = _kornia.filters.gaussian_blur2d(e, 17, (4.,4.), border_type='replicate')
     lo,hi = (torch.quantile(F.interpolate(e, (64,64)).flatten(1), q, 1)[:,None,None,None] for q in (.1,.99))
     return ((e-lo)/(hi-lo).clamp_min(1e-6)).clamp(0,1)
 
@@ -133,7 +140,7 @@ def _color_shift(x, pixels, g):
     e = _edges(x)[:,0]
     return torch.stack([x[:,0], e*green+(1-e)*x[:,1], x[:,2]], 1)
 
-# %% ../nbs/01_distortions.ipynb #21ba3b1e
+# %% ../nbs/01_distortions.ipynb #c159d39d
 def _by_pillow(x, f):
     "Apply `f` (Pillow picture to Pillow picture) to each picture of a batch"
     return torch.stack([image_tensor(f(tensor_image(p))) for p in x.cpu()]).to(x)
@@ -143,20 +150,20 @@ def _color_quantization(x, colours, g):
     "Keep a palette of this many colours"
     return _by_pillow(x, lambda im: im.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
 
-# %% ../nbs/01_distortions.ipynb #c159d39d
+# %% ../nbs/01_distortions.ipynb #af36a014
 @_kind(7, 'colour', .4, .2, .1, 0, -.4)
 def _color_saturation_hsv(x, factor, g):
     "Multiply the saturation in HSV by this factor"
     v = x.amax(1, keepdim=True)
     return v-factor*(v-x)
 
-# %% ../nbs/01_distortions.ipynb #af36a014
+# %% ../nbs/01_distortions.ipynb #bcaf52aa
 @_kind(8, 'colour', 1.5, 2, 3, 6, 9)
 def _color_saturation_lab(x, factor, g):
     "Multiply the colour channels in Lab by this factor"
-    return lab_to_rgb(rgb_to_lab(x)*torch.tensor([1,factor,factor]).to(x)[:,None,None])
+    return _kornia.color.lab_to_rgb(_kornia.color.rgb_to_lab(x)*torch.tensor([1,factor,factor]).to(x)[:,None,None])
 
-# %% ../nbs/01_distortions.ipynb #bcaf52aa
+# %% ../nbs/01_distortions.ipynb #3199ea31
 def _recoded(im, **options):
     "The picture after saving and opening again"
     f = io.BytesIO()
@@ -175,7 +182,7 @@ def _jpeg(x, quality, g):
     "Compress by JPEG with this quality setting"
     return _by_pillow(x, lambda im: _recoded(im, format='JPEG', quality=quality))
 
-# %% ../nbs/01_distortions.ipynb #3199ea31
+# %% ../nbs/01_distortions.ipynb #db2bcc96
 @_kind(11, 'noise', .001, .002, .003, .005, .01)
 def _white_noise(x, variance, g):
     "Add Gaussian noise of this variance to red, green and blue"
@@ -184,7 +191,7 @@ def _white_noise(x, variance, g):
 @_kind(12, 'noise', .0001, .0005, .001, .002, .003)
 def _white_noise_color(x, variance, g):
     "Add Gaussian noise of this variance to luma and both chromas (YCbCr)"
-    return ycbcr_to_rgb(rgb_to_ycbcr(x)+_randn(x, g)*variance**.5)
+    return _kornia.color.ycbcr_to_rgb(_kornia.color.rgb_to_ycbcr(x)+_randn(x, g)*variance**.5)
 
 @_kind(13, 'noise', .001, .005, .01, .02, .03)
 def _impulse_noise(x, share, g):
@@ -197,11 +204,11 @@ def _multiplicative_noise(x, variance, g):
     "Multiply each value by 1 plus Gaussian noise of this variance"
     return x*(1+_randn(x, g)*variance**.5)
 
-# %% ../nbs/01_distortions.ipynb #db2bcc96
+# %% ../nbs/01_distortions.ipynb #5d2bfd37
 def _wiener(x, noise, size=5):
     "Adaptive Wiener filter of a batch for noise of variance `noise`"
-    mean = box_blur(x, size, border_type='replicate')
-    var = box_blur(x*x, size, border_type='replicate')-mean*mean
+    mean = _kornia.filters.box_blur(x, size, border_type='replicate')
+    var = _kornia.filters.box_blur(x*x, size, border_type='replicate')-mean*mean
     return mean+(1-noise/var.clamp_min(noise))*(x-mean)
 
 @_kind(15, 'noise', .01, .03, .05, .1, .15)
@@ -209,7 +216,7 @@ def _denoise(x, variance, g):
     "Add Gaussian noise of this variance and remove it with a Wiener filter"
     return _wiener((x+_randn(x, g)*variance**.5).clamp(0,1), variance)
 
-# %% ../nbs/01_distortions.ipynb #5d2bfd37
+# %% ../nbs/01_distortions.ipynb #65181416
 @_kind(16, 'brightness', .1, .2, .4, .7, 1.1)
 def _brighten(x, amount, g):
     "Lift the middle tones by half this amount"
@@ -220,7 +227,7 @@ def _darken(x, amount, g):
     "Lower the middle tones by half this amount"
     return x-2*amount*x*(1-x)
 
-# %% ../nbs/01_distortions.ipynb #65181416
+# %% ../nbs/01_distortions.ipynb #c624c251
 @_kind(18, 'brightness', .03, .07, .12, .2, .3)
 def _mean_shift(x, amount, g):
     "Add or subtract this amount everywhere"
@@ -231,7 +238,7 @@ def _contrast_change(x, amount, g):
     "Raise or lower the contrast: quarter tones move by a quarter of this amount"
     return x-16/3*amount*_sign(x, g)*x*(x-.5)*(x-1)
 
-# %% ../nbs/01_distortions.ipynb #c624c251
+# %% ../nbs/01_distortions.ipynb #e3459566
 @_kind(19, 'spatial', .05, .1, .2, .5, 1)
 def _jitter(x, pixels, g):
     "Move every pixel at random by this standard deviation in pixels, five times"
@@ -242,7 +249,7 @@ def _jitter(x, pixels, g):
         x = F.grid_sample(x, grid+step, 'bicubic', 'border', align_corners=False)
     return x
 
-# %% ../nbs/01_distortions.ipynb #e3459566
+# %% ../nbs/01_distortions.ipynb #02d85a93
 def _side(x, pixels):
     "Side of a patch of `pixels` on a 512x384 picture, for the pictures in `x`"
     h,w = x.shape[2:]
@@ -260,7 +267,7 @@ def _non_eccentricity_patch(x, patches, g):
             dst[:, b[0]:b[0]+s, b[1]:b[1]+s] = src[:, a[0]:a[0]+s, a[1]:a[1]+s]
     return out
 
-# %% ../nbs/01_distortions.ipynb #af4fe2a7
+# %% ../nbs/01_distortions.ipynb #a24a603c
 @_kind(23, 'spatial', 2, 4, 6, 8, 10)
 def _color_block(x, blocks, g):
     "Put this many blocks of a random colour on the picture"
@@ -271,7 +278,7 @@ def _color_block(x, blocks, g):
             dst[:, a:a+s, b:b+s] = u[2:,None,None].to(x)
     return out
 
-# %% ../nbs/01_distortions.ipynb #a24a603c
+# %% ../nbs/01_distortions.ipynb #c9df64da
 @_kind(21, 'spatial', .01, .05, .1, .2, .5)
 def _pixelate(x, amount, g):
     "Scale down to 0.95 - amount**0.6 and up again, by the nearest pixel"
@@ -283,19 +290,19 @@ def _quantization(x, values, g):
     "Round each channel to this many values"
     return (x*(values-1)).round()/(values-1)
 
-# %% ../nbs/01_distortions.ipynb #c9df64da
+# %% ../nbs/01_distortions.ipynb #71d9914c
 @_kind(24, 'sharpness', 1, 2, 3, 6, 12)
 def _high_sharpen(x, amount, g):
     "Add the detail of the lightness (unsharp mask, one pixel) this many times"
-    lab = rgb_to_lab(x)
+    lab = _kornia.color.rgb_to_lab(x)
     light = lab[:,:1]
-    sharp = light+amount*(light-gaussian_blur2d(light, 7, (1.,1.), border_type='replicate'))
-    return lab_to_rgb(torch.cat([sharp.clamp(0,100), lab[:,1:]], 1))
-
-# %% ../nbs/01_distortions.ipynb #71d9914c
-DISTORTIONS = dict(sorted(DISTORTIONS.items(), key=lambda kind: kind[1].number))
+    sharp = light+amount*(light-_kornia.filters.gaussian_blur2d(light, 7, (1.,1.), border_type='replicate'))
+    return _kornia.color.lab_to_rgb(torch.cat([sharp.clamp(0,100), lab[:,1:]], 1))
 
 # %% ../nbs/01_distortions.ipynb #8f160b8e
+DISTORTIONS = dict(sorted(DISTORTIONS.items(), key=lambda kind: kind[1].number))
+
+# %% ../nbs/01_distortions.ipynb #8c014ad9
 #: TID2013's kinds: its number, its name, and our kind or None
 TID2013_KINDS = pd.DataFrame([
     (1, 'additive Gaussian noise', 'white_noise'), (2, 'additive noise, stronger in colour', 'white_noise_color'),

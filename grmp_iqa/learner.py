@@ -9,7 +9,7 @@ __all__ = ['CutViews', 'IQADataLoaders', 'GradientRegularization', 'QualityLoss'
            'iqa_learner', 'Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD',
            'Adam']
 
-# %% ../nbs/10_learner.ipynb #d272758c
+# %% ../nbs/10_learner.ipynb #4eff6c5d
 import dataclasses
 from copy import deepcopy
 from functools import partial
@@ -34,7 +34,7 @@ from .scoring import Scorer
 
 _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
-# %% ../nbs/10_learner.ipynb #db0f94fd
+# %% ../nbs/10_learner.ipynb #d29b224b
 class CutViews(Transform):
     "A picture becomes its stack of views (K,3,H,W): `n` random ones of a training picture, or the fixed ones of a validation picture."
     def __init__(self,
@@ -54,7 +54,7 @@ class CutViews(Transform):
         image = self.resized(source)
         return self.views(image) if self.n is None else self.views.random(image, self.n)
 
-# %% ../nbs/10_learner.ipynb #79cbfce2
+# %% ../nbs/10_learner.ipynb #cb2d35b6
 class IQADataLoaders(DataLoaders):
     "Training and validation batches of (views (N,K,3,H,W), opinion scores (N,)); `table`, `scale` and `views` say what they hold."
     @classmethod
@@ -64,7 +64,7 @@ class IQADataLoaders(DataLoaders):
         image_col:str = None, # column of the pictures; None is guessed
         mos_col:str = None, # column of the scores; None is guessed
         scale:tuple = None, # (lowest, highest) possible score; None is the range of the scores given
-        higher_is_better:bool = True, # False for DMOS and other scores of badness
+        higher_is_better:bool = None, # False for DMOS and other scores of badness; None is True, but a column named dmos must say
         **kwargs # of `from_table`
     ): # data loaders
         "From a table of ratings on any scale. `RatingsError` names the row that can't be used."
@@ -81,7 +81,7 @@ class IQADataLoaders(DataLoaders):
         "From a folder of pictures and a CSV with their ratings."
         return cls.from_df(csv, path, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #d29b224b
+# %% ../nbs/10_learner.ipynb #6da1e53f
 @patch(cls_method=True)
 def from_table(cls:IQADataLoaders,
     table:pd.DataFrame, # `image` (anything `open_image` takes) and `mos` in [0,1], 1 = best
@@ -103,6 +103,7 @@ def from_table(cls:IQADataLoaders,
     dls.table, dls.scale, dls.cuts = table, table.attrs.get('scale'), cuts
     return dls
 
+# %% ../nbs/10_learner.ipynb #8fdce5a2
 @patch
 def see_as(self:IQADataLoaders,
     views:Views # how the backbone sees a picture
@@ -120,7 +121,7 @@ def show_batch(self:IQADataLoaders,
     rows = self.table.iloc[self.train_ds.splits[0][:max_n] if hasattr(self.train_ds, 'splits') else range(min(max_n, len(self.table)))]
     return show_images(list(rows.image), [f'{m:.2f}' for m in rows.mos], ncols=ncols)
 
-# %% ../nbs/10_learner.ipynb #2c846e04
+# %% ../nbs/10_learner.ipynb #527ce6f6
 class GradientRegularization(Callback):
     "Quality-aware gradient regularisation (section 3.3): remove from the quality gradient what it shares with the scene gradient."
     order, run_valid = MixedPrecision.order - 2, False
@@ -143,7 +144,7 @@ class GradientRegularization(Callback):
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
-# %% ../nbs/10_learner.ipynb #5ccee61b
+# %% ../nbs/10_learner.ipynb #5a624f20
 @patch
 def before_backward(self:GradientRegularization):
     "Add this batch's scene gradient to what the step has so far."
@@ -167,7 +168,7 @@ def before_step(self:GradientRegularization):
 @patch
 def after_fit(self:GradientRegularization): self.hook.remove()
 
-# %% ../nbs/10_learner.ipynb #4bc62fb4
+# %% ../nbs/10_learner.ipynb #bb0e0a12
 class QualityLoss:
     "`quality_loss` as fastai wants it: scores are the softmax over the two texts."
     def __call__(self, logits, mos, **kwargs): return quality_loss(logits, mos)
@@ -180,9 +181,9 @@ class StopOnNaN(Callback):
     "End the training at a loss that is not a number, before the step that would spoil the weights."
     def after_loss(self):
         if self.training and not torch.isfinite(self.loss):
-            raise TrainingError(f"The loss is {float(self.loss)} in epoch {self.epoch+1}: lower the learning rate (base_lr), or look for spoilt pictures and scores.")
+            raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: lower the learning rate (base_lr), or look for spoilt pictures and scores.")
 
-# %% ../nbs/10_learner.ipynb #7924e75a
+# %% ../nbs/10_learner.ipynb #b4f9d241
 def parameter_groups(
     model:QualityCLIP, # whose parameters
     last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of the vision tower's, 4 of 12 in the paper
@@ -196,7 +197,7 @@ def parameter_groups(
     for p in blocks + prompts: p.requires_grad_(True)
     return [blocks, prompts]
 
-# %% ../nbs/10_learner.ipynb #bb0e0a12
+# %% ../nbs/10_learner.ipynb #8066dfcf
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     def fine_tune(self,
@@ -229,7 +230,7 @@ class IQALearner(Learner):
         "Score a folder with the model as it is now."
         return self.scorer().score_folder(folder, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #b3981813
+# %% ../nbs/10_learner.ipynb #8853aea3
 @patch
 def show_results(self:IQALearner,
     ds_idx:int = 1, # 0 the training pictures, 1 the validation pictures
@@ -246,7 +247,7 @@ def show_results(self:IQALearner,
     worst = np.argsort(-np.abs(score - rows.mos.to_numpy()))[:max_n]
     show_images([rows.image.iloc[i] for i in worst], [f'given {rows.mos.iloc[i]:.2f}\npredicted {score[i]:.2f}' for i in worst], ncols=max_n, size=1.7)
 
-# %% ../nbs/10_learner.ipynb #d5446b10
+# %% ../nbs/10_learner.ipynb #855b9818
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'
@@ -257,7 +258,7 @@ def iqa_learner(
     last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of them
     train_visual:bool = False, # move the visual prompts as well?
     lam:float = 5., # of gradient regularisation
-    rule:str = 'aligned', # 'aligned' (paper), 'conflicting', or 'none' for no regularisation
+    rule:str|None = 'aligned', # 'aligned' (paper), 'conflicting', 'none' to record the angles alone; None leaves it out, which is faster
     per:str = 'tensor', # dot products for each 'tensor' (paper) or over 'all'
     **kwargs # of fastai's `Learner`
 ) -> IQALearner: # ready for `fine_tune`
@@ -268,7 +269,8 @@ def iqa_learner(
     model = QualityCLIP(backbone, card['text_tokens'], card['visual_tokens'])
     if prompts: model.load_prompts(prompts)
     dls.see_as(backbone.views)
-    cbs = [StopOnNaN(), GradientRegularization(QualityCLIP(given, text_tokens=0), lam, rule, per), *L(kwargs.pop('cbs', None))]
+    cbs = [StopOnNaN(), *L(kwargs.pop('cbs', None))]
+    if rule: cbs.append(GradientRegularization(QualityCLIP(given, text_tokens=0), lam, rule, per))
     kwargs = dict(loss_func=QualityLoss(), metrics=[_metric(srcc), _metric(plcc)], opt_func=Adam, train_bn=False) | kwargs   # frozen means frozen, LayerNorms too
     learn = IQALearner(dls, model.to(dls.device), splitter=partial(parameter_groups, last_blocks=last_blocks, train_visual=train_visual), cbs=cbs, **kwargs)
     learn.prompts = str(prompts) if prompts else None

@@ -13,6 +13,7 @@ import copy, hashlib, json
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
+from fastcore.basics import patch
 from torch import Tensor
 from torch.func import functional_call, grad
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -24,7 +25,7 @@ from .objectives import TrainingError, quality_loss, srcc
 from .prompts import CheckpointError, QualityCLIP, check_shapes
 from .tasks import Task, TaskSampler
 
-# %% ../nbs/07_meta.ipynb #47bd49a8
+# %% ../nbs/07_meta.ipynb #e5396919
 def task_batch(
     rows:pd.DataFrame, # rows of a benchmark table: `image`, `mos`
     views:Views, # how the backbone sees a picture
@@ -34,7 +35,7 @@ def task_batch(
     images = [views(i) if generator is None else views.random(i, generator=generator) for i in rows.image]
     return torch.stack(images), torch.tensor(rows.mos.to_numpy(dtype=np.float32))
 
-# %% ../nbs/07_meta.ipynb #307f2cf1
+# %% ../nbs/07_meta.ipynb #cd940117
 def task_loss(
     model:torch.nn.Module, # images -> (N,2) quality logits
     theta:dict, # name -> tensor: the values to use for these parameters of the model
@@ -57,7 +58,7 @@ def adapt(
         theta = {n: t - lr*(g[n] if order == 2 else g[n].detach()) for n,t in theta.items()}
     return theta
 
-# %% ../nbs/07_meta.ipynb #458c6217
+# %% ../nbs/07_meta.ipynb #bb649d60
 def meta_step(
     model:torch.nn.Module, # images -> (N,2) quality logits; left as it is
     theta:dict, # name -> tensor: the meta prompts; left as they are
@@ -76,7 +77,7 @@ def meta_step(
         loss += float(value)/len(tasks)
     return loss, total
 
-# %% ../nbs/07_meta.ipynb #88f33bf1
+# %% ../nbs/07_meta.ipynb #f6d403bc
 def released_epoch(
     inner:QualityCLIP, # the inner model: moved by every batch and never set back
     theta:dict, # name -> tensor: the meta prompts
@@ -97,7 +98,7 @@ def released_epoch(
         moved = {n: m + theta[n] - params[n].detach() for n,m in moved.items()}
     return float(np.mean(losses)), {n: t - outer_lr*moved[n]/len(losses) for n,t in theta.items()}
 
-# %% ../nbs/07_meta.ipynb #bb48b430
+# %% ../nbs/07_meta.ipynb #c46b861c
 def held_out_report(
     model:QualityCLIP, # in eval mode
     theta:dict, # name -> tensor: the meta prompts
@@ -115,9 +116,19 @@ def held_out_report(
         ranks.append(srcc(logits[:,0] - logits[:,1], mos))
     return dict(held_loss=float(np.mean(losses)), held_srcc=float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan)
 
-# %% ../nbs/07_meta.ipynb #c46b861c
-def paper_epoch(model, theta, tasks, optimizer, generator, inner_lr, inner_steps, tasks_per_step, order) -> float:
-    "Visit every kind once; `theta` is moved in place by `optimizer`. Returns the mean query loss after adapting."
+# %% ../nbs/07_meta.ipynb #1adbac19
+def paper_epoch(
+    model:QualityCLIP, # in training mode; left as it is
+    theta:dict, # name -> tensor: the meta prompts, moved in place
+    tasks:list, # of `Task`, each visited once
+    optimizer, # of the tensors of `theta`
+    generator:torch.Generator, # source of the random views
+    inner_lr:float = 1e-2, # inner step alpha
+    inner_steps:int = 1, # gradient steps on each support set
+    tasks_per_step:int = 4, # tasks averaged in an outer step
+    order:int = 1 # of the meta gradient
+) -> float: # mean query loss after adapting
+    "One pass over the tasks, as the paper has it."
     losses, pool = [], list(tasks)
     for i in range(0, len(pool), tasks_per_step):
         draw = lambda rows: task_batch(rows, model.backbone.views, generator)
@@ -127,14 +138,18 @@ def paper_epoch(model, theta, tasks, optimizer, generator, inner_lr, inner_steps
         losses.append(loss)
     return float(np.mean(losses))
 
-def released_batches(tasks, views, generator):
+def released_batches(
+    tasks:list, # of `Task`
+    views:Views, # how the backbone sees a picture
+    generator:torch.Generator # source of the random views
+) -> list: # tasks for `released_epoch`
     "The batches of `released_epoch`, labels stretched within each; the last of 25 kinds is never visited, as in the authors' loop."
     def batch(rows):
         images, mos = task_batch(rows, views, generator)
         return images, (mos - mos.min())/(mos.max() - mos.min()).clamp_min(1e-8)
     return [[(batch(t.support), batch(t.query))] for t in list(tasks)[:24]]
 
-# %% ../nbs/07_meta.ipynb #1adbac19
+# %% ../nbs/07_meta.ipynb #814a972c
 def _save_state(path, state):
     "Write the checkpoint whole or not at all."
     with write_aside(path) as aside: torch.save(state, aside)
@@ -156,7 +171,7 @@ def _identity(model, tasks, held) -> str:
     for t in (tasks, held): parts += [t.kinds, t.table.mos.round(6).tolist()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_meta.ipynb #c0db4bf5
+# %% ../nbs/07_meta.ipynb #adb6d2d5
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler, # one task per distortion kind
@@ -188,7 +203,7 @@ def meta_pretrain(
     record.attrs['best_epoch'] = int(record.held_loss.idxmin())
     return record
 
-# %% ../nbs/07_meta.ipynb #adb6d2d5
+# %% ../nbs/07_meta.ipynb #95b1ebdb
 class _Run:
     "State of a pre-training run between two epochs."
     def __init__(self, model, tasks, held, variant, inner_lr, inner_steps, outer_lr, tasks_per_step, order, seed):
@@ -204,30 +219,36 @@ class _Run:
     @property
     def epoch(self): return len(self.record) - 1
 
-    def report(self, loss):
-        "A row of the record; the prompts as they are, judged on the held-out kinds."
-        self.model.eval()
-        return dict(loss=loss, **held_out_report(self.model, self.theta, self.held, self.paper['inner_lr'], self.paper['inner_steps']))
+# %% ../nbs/07_meta.ipynb #83d93b31
+@patch
+def report(self:_Run, loss):
+    "A row of the record; the prompts as they are, judged on the held-out kinds."
+    self.model.eval()
+    return dict(loss=loss, **held_out_report(self.model, self.theta, self.held, self.paper['inner_lr'], self.paper['inner_steps']))
 
-    def one_epoch(self):
-        "Train, judge, keep the best."
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed*100_003 + self.epoch)
-            generator = torch.Generator().manual_seed(self.seed*100_003 + self.epoch)
-            pool = self.tasks.sample(len(self.tasks), epoch=self.epoch)
-            if self.variant == 'paper': loss = paper_epoch(self.model.train(), self.theta, pool, self.opt, generator, **self.paper)
-            else: loss, self.theta = released_epoch(self.inner.train(), self.theta, released_batches(pool, self.model.backbone.views, generator))
-        if not np.isfinite(loss): raise TrainingError(f"The loss is {loss} in epoch {self.epoch+1}: lower inner_lr ({self.paper['inner_lr']}) or outer_lr, and check the labels.")
-        self.record.append(self.report(loss))
-        if self.record[-1]['held_loss'] <= min(r['held_loss'] for r in self.record): self.best = {n: t.detach().clone() for n,t in self.theta.items()}
+@patch
+def one_epoch(self:_Run):
+    "Train, judge, keep the best."
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(self.seed*100_003 + self.epoch)
+        generator = torch.Generator().manual_seed(self.seed*100_003 + self.epoch)
+        pool = self.tasks.sample(len(self.tasks), epoch=self.epoch)
+        if self.variant == 'paper': loss = paper_epoch(self.model.train(), self.theta, pool, self.opt, generator, **self.paper)
+        else: loss, self.theta = released_epoch(self.inner.train(), self.theta, released_batches(pool, self.model.backbone.views, generator))
+    if not np.isfinite(loss): raise TrainingError(f"The loss is {loss} in epoch {self.epoch+1}: lower inner_lr ({self.paper['inner_lr']}) or outer_lr, and check the labels.")
+    self.record.append(self.report(loss))
+    if self.record[-1]['held_loss'] <= min(r['held_loss'] for r in self.record): self.best = {n: t.detach().clone() for n,t in self.theta.items()}
 
-    def state(self):
-        return dict(settings=self.settings, theta=self.theta, best=self.best, record=self.record, opt=self.opt.state_dict(),
-                    inner=dict(self.inner.prompt_state()) if self.inner else {})
+# %% ../nbs/07_meta.ipynb #f55673e7
+@patch
+def state(self:_Run):
+    return dict(settings=self.settings, theta=self.theta, best=self.best, record=self.record, opt=self.opt.state_dict(),
+                inner=dict(self.inner.prompt_state()) if self.inner else {})
 
-    def load(self, state):
-        self.record, self.best = state['record'], state['best']
-        with torch.no_grad():
-            for n,t in self.theta.items(): t.copy_(state['theta'][n])
-            for n,t in state['inner'].items(): self.inner.prompt_state()[n].copy_(t)
-        self.opt.load_state_dict(state['opt'])
+@patch
+def load(self:_Run, state):
+    self.record, self.best = state['record'], state['best']
+    with torch.no_grad():
+        for n,t in self.theta.items(): t.copy_(state['theta'][n])
+        for n,t in state['inner'].items(): self.inner.prompt_state()[n].copy_(t)
+    self.opt.load_state_dict(state['opt'])

@@ -58,6 +58,7 @@ def srcc(
     "Spearman's rank correlation: is the order right?"
     return _correlation(stats.spearmanr, pred, mos)
 
+# %% ../nbs/06_objectives.ipynb #868e0be9
 def krcc(
     pred, # (N,) predicted scores, any scale
     mos # (N,) opinion scores, any scale
@@ -80,7 +81,7 @@ def rmse(
     x, y = _pair(pred, mos)
     return float(np.sqrt(np.mean((x-y)**2)))
 
-# %% ../nbs/06_objectives.ipynb #f905a0cd
+# %% ../nbs/06_objectives.ipynb #974db319
 def fit_logistic(
     pred, # (N,) predicted scores
     mos # (N,) opinion scores
@@ -89,8 +90,10 @@ def fit_logistic(
     x, y = _pair(pred, mos)
     f = lambda x, b1, b2, b3, b4: b2 + (b1-b2)/(1 + np.exp(-np.clip((x-b3)/(abs(b4)+1e-12), -60, 60)))
     line = np.polyval(np.polyfit(x, y, 1), x) if np.ptp(x) else np.full_like(y, y.mean())
-    try: b, _ = optimize.curve_fit(f, x, y, p0=[y.max(), y.min(), x.mean(), x.std()/4 + 1e-6], maxfev=10000)
-    except (RuntimeError, TypeError): return line   # no convergence, or fewer points than parameters
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', optimize.OptimizeWarning)   # about the covariance of the fit, which nobody asked for
+        try: b, _ = optimize.curve_fit(f, x, y, p0=[y.max(), y.min(), x.mean(), x.std()/4 + 1e-6], maxfev=10000)
+        except (RuntimeError, TypeError): return line   # no convergence, or fewer points than parameters
     curve = f(x, *b)
     return curve if np.sum((curve-y)**2) <= np.sum((line-y)**2) else line
 
@@ -101,7 +104,7 @@ def plcc_logistic(
     "Pearson's correlation after the 4-parameter logistic fit, as most papers report it."
     return plcc(fit_logistic(pred, mos), mos)
 
-# %% ../nbs/06_objectives.ipynb #6978b4e0
+# %% ../nbs/06_objectives.ipynb #e5459d75
 METRICS = {'srcc': srcc, 'plcc': plcc, 'plcc_logistic': plcc_logistic, 'krcc': krcc, 'rmse': rmse}
 
 def correlation_report(

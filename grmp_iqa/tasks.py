@@ -16,9 +16,9 @@ import numpy as np, pandas as pd
 from fastcore.basics import patch
 
 from .benchmarks import RatingsError
-from .images import check_name, show_images
+from .images import check_name, check_seed, show_images
 
-# %% ../nbs/03_tasks.ipynb #9ca804c0
+# %% ../nbs/03_tasks.ipynb #f921f5fb
 @dataclass(frozen=True)
 class Task:
     "One distortion to learn: pictures to adapt on and pictures to judge the adapting, of different scenes."
@@ -26,7 +26,7 @@ class Task:
     support:pd.DataFrame # rows of the table to adapt on
     query:pd.DataFrame # rows of other scenes to judge on
 
-# %% ../nbs/03_tasks.ipynb #2c19efe2
+# %% ../nbs/03_tasks.ipynb #ff0305d7
 def _draw(
     rows:pd.DataFrame, # what may be drawn
     n:int|None, # how many; None = all
@@ -46,14 +46,15 @@ def _split_scenes(
     is_query = rows.reference.isin(scenes[:n_query])
     return rows[~is_query], rows[is_query]
 
-# %% ../nbs/03_tasks.ipynb #68319990
+# %% ../nbs/03_tasks.ipynb #1a59edc2
 def _task_rows(
     table:pd.DataFrame, # image, mos, distortion, reference
     kinds:Sequence|None # None = all in the table
 )->dict: # kind -> its rows
     "The pictures of every kind; raises `RatingsError` or `UnknownNameError` where a task can't be made."
     for c in ('distortion', 'reference'):
-        if c not in table: raise RatingsError(f"the table has no column '{c}', so no tasks can be drawn from it: use a synthetic benchmark, or ratings that name it for every picture.")
+        if c not in table: raise RatingsError(f"the table has no column '{c}', so no tasks can be drawn from it: "
+                                              "use a synthetic benchmark, or ratings that name it for every picture.")
     damaged = table[table.distortion.notna()]  # clean pictures belong to no kind
     lost = damaged.index[damaged.reference.isna()]
     if len(lost): raise RatingsError(f"row {lost[0]} of the table has a distortion but no reference: fill in which scene it shows.")
@@ -61,10 +62,11 @@ def _task_rows(
     if not known: raise RatingsError("the table names no distortion in any row, so no tasks can be drawn from it: use a synthetic benchmark.")
     rows = {check_name(k, known, 'distortion in this table'): damaged[damaged.distortion == k] for k in kinds or known}
     for k,r in rows.items():
-        if r.reference.nunique() < 2: raise RatingsError(f"the distortion '{k}' has pictures of one scene only, so support and query would share it: add scenes, or leave the kind out with `kinds`.")
+        if r.reference.nunique() < 2: raise RatingsError(f"the distortion '{k}' has pictures of one scene only, so support and query "
+                                                         "would share it: add scenes, or leave the kind out with `kinds`.")
     return rows
 
-# %% ../nbs/03_tasks.ipynb #adc531ef
+# %% ../nbs/03_tasks.ipynb #8dd1bbec
 class TaskSampler:
     "Draws tasks, one per distortion kind, from a table of rated pictures. The same seed, kind and epoch give the same task."
     def __init__(self,
@@ -73,12 +75,13 @@ class TaskSampler:
         n_query:int|None=16, # pictures in a query set, likewise
         query_frac:float=0.2, # part of the scenes dealt to the query
         kinds:Sequence|None=None, # names of distortions; None = all in the table
-        seed:int=0 # from 0
+        seed:int=0 # whole number from 0; `IQAError` for another
     ):
         if not 0 < query_frac < 1: raise RatingsError(f"query_frac={query_frac} is no part: give a number between 0 and 1, such as 0.2.")
         if min(n_support or 1, n_query or 1) < 1: raise RatingsError("n_support and n_query must be at least 1, or None for all pictures.")
         self.rows = _task_rows(table, [kinds] if isinstance(kinds, str) else kinds)
-        self.table,self.n_support,self.n_query,self.query_frac,self.seed = table,n_support,n_query,query_frac,seed
+        self.table,self.n_support,self.n_query,self.query_frac = table,n_support,n_query,query_frac
+        self.seed = check_seed(seed)
 
     @property
     def kinds(self)->list: # names
@@ -86,7 +89,7 @@ class TaskSampler:
         return list(self.rows)
     def __len__(self)->int: return len(self.rows)
 
-# %% ../nbs/03_tasks.ipynb #233a3815
+# %% ../nbs/03_tasks.ipynb #fd4bce76
 @patch
 def task(self:TaskSampler,
     kind:str, # one of `kinds`
@@ -97,11 +100,11 @@ def task(self:TaskSampler,
     support,query = _split_scenes(self.rows[kind], self.query_frac, rng)
     return Task(kind, _draw(support, self.n_support, rng), _draw(query, self.n_query, rng))
 
-# %% ../nbs/03_tasks.ipynb #c51c03f7
+# %% ../nbs/03_tasks.ipynb #3e1d500c
 @patch
 def sample(self:TaskSampler,
     n:int|None=None, # how many tasks; None, or more than there are kinds, = one of every kind
-    epoch:int=0
+    epoch:int=0 # every epoch has its own kinds, order and draws
 )->list: # of `Task`, different kinds in random order
     "Tasks of `n` different kinds for one epoch."
     order = np.random.default_rng([self.seed, epoch]).permutation(len(self))[:n]
@@ -112,23 +115,26 @@ def __iter__(self:TaskSampler)->Iterator:
     "The first task of every kind, in the order of `kinds`."
     return (self.task(k) for k in self.kinds)
 
-# %% ../nbs/03_tasks.ipynb #0c21e881
+# %% ../nbs/03_tasks.ipynb #31719716
 @patch
 def hold_out(self:TaskSampler,
     kinds # how many kinds, chosen by the seed, or their names
 )->tuple: # (TaskSampler to train on, TaskSampler of the kinds held out)
     "Two samplers that share no kind; raises `RatingsError` where one would be empty, `UnknownNameError` for a kind that isn't there."
-    if isinstance(kinds, (int, np.integer)): kinds = [self.kinds[i] for i in np.random.default_rng(self.seed).permutation(len(self))[:max(kinds, 0)]]
+    if isinstance(kinds, (int, np.integer)):
+        order = np.random.default_rng(self.seed).permutation(len(self))
+        kinds = [self.kinds[i] for i in order[:max(kinds, 0)]]
     held = [check_name(k, self.kinds, 'distortion of this sampler') for k in ([kinds] if isinstance(kinds, str) else kinds)]
     held = [k for k in self.kinds if k in held]
     train = [k for k in self.kinds if k not in held]
-    if not (train and held): raise RatingsError(f"{len(held)} of {len(self)} kinds can't be held out: at least one must be, and at least one must be left to train on.")
+    if not (train and held): raise RatingsError(f"{len(held)} of {len(self)} kinds can't be held out: "
+                                                "hold out at least one, and leave at least one to train on.")
     again = lambda ks: TaskSampler(self.table, self.n_support, self.n_query, self.query_frac, ks, self.seed)
     return again(train), again(held)
 
-# %% ../nbs/03_tasks.ipynb #a4f56b7d
+# %% ../nbs/03_tasks.ipynb #62ce8564
 def show_task(
-    task:Task,
+    task:Task, # what to show
     n:int=6 # at most so many pictures of each side
 ):
     "Support pictures above, query pictures below, with their opinion scores."

@@ -1,0 +1,90 @@
+"The command line as it is installed: exit statuses, one sentence for every mistake, and nothing half-written."
+import subprocess, sys
+from pathlib import Path
+
+import pandas as pd, pytest
+from grmp_iqa.cli import main
+from grmp_iqa.distortions import distort
+from grmp_iqa.images import render_scene
+
+COMMAND = Path(sys.executable).with_name('grmp-iqa')
+
+
+@pytest.fixture
+def photos(tmp_path):
+    "A folder of twelve rated pictures"
+    folder = tmp_path/'photos'
+    folder.mkdir()
+    rows = []
+    for i in range(12):
+        distort(render_scene('plant', seed=i, size=128), 'gaussian_blur', 1 + i % 5).save(folder/f'{i}.png')
+        rows.append((f'{i}.png', 5 - i % 5))
+    pd.DataFrame(rows, columns=['image', 'mos']).to_csv(folder/'ratings.csv', index=False)
+    return folder
+
+
+def call(monkeypatch, capsys, *args):
+    "Exit status and stderr of a command, run in this process"
+    monkeypatch.setattr(sys, 'argv', ['grmp-iqa', *map(str, args)])
+    try: main()
+    except SystemExit as e: return e.code or 0, capsys.readouterr().err
+    return 0, capsys.readouterr().err
+
+
+def test_the_installed_command(photos):
+    run = lambda *args: subprocess.run([COMMAND, *args], capture_output=True, text=True)
+    assert run('score', photos/'0.png').stdout.startswith('image,score,error')
+    failed = run('score', photos/'missing.png')
+    assert failed.returncode == 2 and 'missing.png' in failed.stderr and 'Traceback' not in failed.stderr
+
+
+def test_adapt_then_score(photos, monkeypatch, capsys):
+    scorer, table = photos.parent/'scorer', photos.parent/'scores.csv'
+    assert call(monkeypatch, capsys, 'adapt', photos, 'ratings.csv', '--out', scorer, '--epochs', 1)[0] == 0
+    (photos/'torn.jpg').write_bytes((photos/'0.png').read_bytes()[:300])
+    assert call(monkeypatch, capsys, 'score', photos, '--scorer', scorer, '--out', table)[0] == 0
+    scores = pd.read_csv(table)
+    assert len(scores) == 13 and scores.score.isna().sum() == 1
+    assert 'torn.jpg' in scores[scores.score.isna()].error.item()
+
+
+def lines(**changes):
+    "Ratings with one thing wrong"
+    rows = {f'{i}.png': str(1 + i % 5) for i in range(12)} | changes.get('rows', {})
+    return '\n'.join(['image,mos', *(f'{k},{v}' for k, v in rows.items()), *changes.get('more', [])])
+
+MISTAKES = {
+    'missing picture': (lines(rows={'99.png': '3'}), '99.png'),
+    'no score': (lines(rows={'3.png': ''}), '3.png'),
+    'no number': (lines(rows={'3.png': 'good'}), 'good'),
+    'constant score': ('image,mos\n0.png,3\n1.png,3\n2.png,3', '3'),
+    'name twice': (lines(more=['3.png,2']), '3.png'),
+    'empty file': ('', 'ratings.csv')}
+
+@pytest.mark.parametrize('mistake', MISTAKES)
+def test_ratings_that_cannot_be_used(mistake, photos, monkeypatch, capsys):
+    text, named = MISTAKES[mistake]
+    (photos/'ratings.csv').write_text(text)
+    status, err = call(monkeypatch, capsys, 'adapt', photos, 'ratings.csv', '--out', photos.parent/'scorer')
+    assert status == 2 and named in err and err.strip().count('\n') == 0
+    assert not (photos.parent/'scorer').exists()
+
+
+@pytest.mark.parametrize('args, named', [
+    (['adapt', 'PHOTOS', 'ratings.csv', '--rule', 'agreeing'], 'aligned'),
+    (['adapt', 'PHOTOS', 'ratings.csv', '--backbone', 'tinny'], 'tiny'),
+    (['adapt', 'PHOTOS', 'ratings.csv', '--prompts', 'PHOTOS/0.png'], '0.png'),
+    (['adapt', 'PHOTOS', 'ratings.csv', '--out', 'PHOTOS'], 'not a scorer'),
+    (['demo', '--photos', 'PHOTOS', '--ratings', 'ratings.csv', '--out', 'OUT'], '50'),
+    (['demo', '--out', 'PHOTOS'], 'not the folder of a demo'),
+    (['pretrain', '--variant', 'papre', '--out', 'OUT'], 'paper'),
+    (['pretrain', '--references', 'OUT', '--out', 'OUT'], 'OUT'),
+    (['score', 'PHOTOS', '--scorer', 'OUT'], 'scorer'),
+    (['score', 'PHOTOS', '--device', 'abacus'], 'abacus'),
+    (['score', 'PHOTOS', '--batch-size', '0'], 'batch-size')])
+def test_mistakes_on_the_command_line(args, named, photos, monkeypatch, capsys):
+    out, before = photos.parent/'OUT', sorted(photos.iterdir())
+    args = [a.replace('PHOTOS', str(photos)).replace('OUT', str(out)) for a in args]
+    status, err = call(monkeypatch, capsys, *args)
+    assert status == 2 and named in err and 'Traceback' not in err
+    assert not out.exists() and sorted(photos.iterdir()) == before
