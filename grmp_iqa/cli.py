@@ -30,8 +30,14 @@ from .tiny import train_backbone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=dict(help_option_names=['-h', '--help']),
                   help='Few-shot blind image quality assessment: teach CLIP to score photographs from a handful of ratings.')
 
-def option(text, *names, **kw): return typer.Option(*names, help=text, show_default=kw.pop('show_default', True), **kw)
+def option(
+    text:str, # what it is for
+    **limits # of its value: min, max
+): # typer's description of an option
+    "An option with its help text."
+    return typer.Option(help=text, **limits)
 
+# %% ../nbs/14_cli.ipynb #f6bd5f54
 Seed = Annotated[int, option('Seed of everything random.', min=0)]
 Device = Annotated[str, option("'cpu', 'cuda', 'mps'.")]
 BackboneName = Annotated[str, option("'tiny' (ships with the package), any open_clip model such as ViT-B-16-quickgelu, or a folder.")]
@@ -42,6 +48,7 @@ MosColumn = Annotated[str|None, option('Column of the scores; guessed by default
 Scale = Annotated[tuple[float, float]|None, option('Lowest and highest possible score; by default those that occur.')]
 LowerIsBetter = Annotated[bool, option('The scores say how bad a picture is (DMOS).')]
 
+# %% ../nbs/14_cli.ipynb #105e08be
 def check_device(
     device:str # as torch names it
 ) -> str: # the same
@@ -50,11 +57,16 @@ def check_device(
     except (RuntimeError, AssertionError, NotImplementedError) as e: raise IQAError(f"The device {device!r} can't be used here: choose 'cpu'{', or cuda' if torch.cuda.is_available() else ''}.") from e
     return device
 
-def rating_columns(image_col, mos_col, scale, lower_is_better) -> dict: # arguments of `read_ratings`
+def rating_columns(
+    image_col:str|None, # --image-col
+    mos_col:str|None, # --mos-col
+    scale:tuple|None, # --scale
+    lower_is_better:bool # --lower-is-better
+) -> dict: # arguments of `read_ratings`
     "The options about a ratings file as `read_ratings` takes them; only those that were given."
     return {k: v for k,v in dict(image_col=image_col, mos_col=mos_col, scale=scale, higher_is_better=False if lower_is_better else None).items() if v is not None}
 
-# %% ../nbs/14_cli.ipynb #105e08be
+# %% ../nbs/14_cli.ipynb #4ec33a4e
 @app.command()
 def demo(
     out:Annotated[Path, option('Folder for the table, the scorer and the figure. One that the same command made is resumed.')] = Path('grmp-iqa-demo'),
@@ -76,7 +88,7 @@ def demo(
     print(table.to_string())
     print(f"\nTable, scorer and figure are in {out}")
 
-# %% ../nbs/14_cli.ipynb #4ec33a4e
+# %% ../nbs/14_cli.ipynb #e7e1f2ef
 @app.command()
 def pretrain(
     out:Annotated[Path, option('File of prompts to write.')] = Path('prompts.safetensors'),
@@ -101,7 +113,7 @@ def pretrain(
     print(record.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {record.attrs['best_epoch']} (best on kinds not trained on) are in {out}")
 
-# %% ../nbs/14_cli.ipynb #e7e1f2ef
+# %% ../nbs/14_cli.ipynb #84ff4163
 @app.command()
 def adapt(
     photos:Annotated[Path, typer.Argument(help='Folder of rated photographs.')],
@@ -123,7 +135,7 @@ def adapt(
     learn.fine_tune(epochs)
     print(f"\nLearned from {len(dls.train_ds)} pictures; the scorer is in {learn.save_scorer(out)}")
 
-# %% ../nbs/14_cli.ipynb #84ff4163
+# %% ../nbs/14_cli.ipynb #bc8ef44c
 @app.command()
 def score(
     path:Annotated[Path, typer.Argument(help='A picture, or a folder of pictures.')],
@@ -142,7 +154,7 @@ def score(
         with write_aside(out) as aside: table.to_csv(aside, index=False)
         print(f"{table.score.notna().sum()} scored, {table.score.isna().sum()} could not be read; the table is in {out}")
 
-# %% ../nbs/14_cli.ipynb #bc8ef44c
+# %% ../nbs/14_cli.ipynb #8596b6d7
 @app.command('train-backbone')
 def train_backbone_command(
     out:Annotated[Path, option('Folder to write; `--backbone` takes it.')] = Path('backbone'),

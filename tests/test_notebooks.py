@@ -68,6 +68,8 @@ def undocumented(obj):
     own_doc = obj.__doc__ and not obj.__doc__.startswith(f'{obj.__name__}(')  # a dataclass makes one of its signature
     if inspect.isclass(obj) and not is_dataclass(obj) and '__init__' not in vars(obj): params = {}
     else: params = docments(obj, returns=False, args_kwargs=True)
+    options = {k for k, v in getattr(obj, '__annotations__', {}).items() if any(getattr(m, 'help', None) for m in getattr(v, '__metadata__', ()))}  # the command line says it in --help
+    params = {k: v for k, v in params.items() if k not in options}
     return ([] if own_doc else ['docstring']) + [k for k, v in params.items() if not v and k != 'self']
 
 def test_undocumented_sees_what_is_missing():

@@ -1,5 +1,5 @@
 "The package is what settings.ini says, the wheel holds it all, and .ci/run runs what the README says."
-import ast, re, subprocess, sys, zipfile
+import ast, json, re, subprocess, sys, zipfile
 from configparser import ConfigParser
 from importlib import metadata
 
@@ -122,3 +122,7 @@ def test_no_text_names_a_registry_or_a_machine():
         try: found += [f'{path}: {m[0]}' for m in bad.finditer(text(path))]
         except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError): continue  # not a text, or deleted and not yet committed
     assert found == []
+
+def test_readme_is_the_index_notebook():
+    cells = json.loads(text('nbs/index.ipynb'))['cells']
+    assert text('README.md') == '\n\n'.join(''.join(o['source']) for o in cells) + '\n'
