@@ -9,7 +9,7 @@ __all__ = ['app', 'Seed', 'Device', 'BackboneName', 'Weights', 'Download', 'Imag
            'option', 'check_device', 'rating_columns', 'demo', 'pretrain', 'adapt', 'score', 'train_backbone_command',
            'main']
 
-# %% ../nbs/14_cli.ipynb #94861d5e
+# %% ../nbs/14_cli.ipynb #a7581b57
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from .scoring import Scorer
 from .tasks import TaskSampler
 from .tiny import train_backbone
 
-# %% ../nbs/14_cli.ipynb #f37192e4
+# %% ../nbs/14_cli.ipynb #51a883eb
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=dict(help_option_names=['-h', '--help']),
                   help='Few-shot blind image quality assessment: teach CLIP to score photographs from a handful of ratings.')
 
@@ -37,7 +37,7 @@ def option(
     "An option with its help text."
     return typer.Option(help=text, **limits)
 
-# %% ../nbs/14_cli.ipynb #f6bd5f54
+# %% ../nbs/14_cli.ipynb #f37192e4
 Seed = Annotated[int, option('Seed of everything random.', min=0)]
 Device = Annotated[str, option("'cpu', 'cuda', 'mps'.")]
 BackboneName = Annotated[str, option("'tiny' (ships with the package), any open_clip model such as ViT-B-16-quickgelu, or a folder.")]
@@ -48,7 +48,7 @@ MosColumn = Annotated[str|None, option('Column of the scores; guessed by default
 Scale = Annotated[tuple[float, float]|None, option('Lowest and highest possible score; by default those that occur.')]
 LowerIsBetter = Annotated[bool, option('The scores say how bad a picture is (DMOS).')]
 
-# %% ../nbs/14_cli.ipynb #105e08be
+# %% ../nbs/14_cli.ipynb #f6bd5f54
 def check_device(
     device:str # as torch names it
 ) -> str: # the same
@@ -66,7 +66,7 @@ def rating_columns(
     "The options about a ratings file as `read_ratings` takes them; only those that were given."
     return {k: v for k,v in dict(image_col=image_col, mos_col=mos_col, scale=scale, higher_is_better=False if lower_is_better else None).items() if v is not None}
 
-# %% ../nbs/14_cli.ipynb #4ec33a4e
+# %% ../nbs/14_cli.ipynb #b4d3c5f7
 @app.command()
 def demo(
     out:Annotated[Path, option('Folder for the table, the scorer and the figure. One that the same command made is resumed.')] = Path('grmp-iqa-demo'),
@@ -88,7 +88,7 @@ def demo(
     print(table.to_string())
     print(f"\nTable, scorer and figure are in {out}")
 
-# %% ../nbs/14_cli.ipynb #e7e1f2ef
+# %% ../nbs/14_cli.ipynb #aa176c1c
 @app.command()
 def pretrain(
     out:Annotated[Path, option('File of prompts to write.')] = Path('prompts.safetensors'),
@@ -113,7 +113,7 @@ def pretrain(
     print(record.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {record.attrs['best_epoch']} (best on kinds not trained on) are in {out}")
 
-# %% ../nbs/14_cli.ipynb #84ff4163
+# %% ../nbs/14_cli.ipynb #d62acc77
 @app.command()
 def adapt(
     photos:Annotated[Path, typer.Argument(help='Folder of rated photographs.')],
@@ -135,7 +135,7 @@ def adapt(
     learn.fine_tune(epochs)
     print(f"\nLearned from {len(dls.train_ds)} pictures; the scorer is in {learn.save_scorer(out)}")
 
-# %% ../nbs/14_cli.ipynb #bc8ef44c
+# %% ../nbs/14_cli.ipynb #3eba3c83
 @app.command()
 def score(
     path:Annotated[Path, typer.Argument(help='A picture, or a folder of pictures.')],
@@ -154,7 +154,7 @@ def score(
         with write_aside(out) as aside: table.to_csv(aside, index=False)
         print(f"{table.score.notna().sum()} scored, {table.score.isna().sum()} could not be read; the table is in {out}")
 
-# %% ../nbs/14_cli.ipynb #8596b6d7
+# %% ../nbs/14_cli.ipynb #d4e71e30
 @app.command('train-backbone')
 def train_backbone_command(
     out:Annotated[Path, option('Folder to write; `--backbone` takes it.')] = Path('backbone'),

@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/demo.html.md"""
 # %% auto #0
 __all__ = ['METHODS', 'rendered_target', 'pretrained_prompts', 'adapt_once', 'summary', 'draw_figure', 'run_demo']
 
-# %% ../nbs/13a_demo.ipynb #39afacee
+# %% ../nbs/13a_demo.ipynb #6fa2a4e0
 import json
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from .prompts import CheckpointError, QualityCLIP
 from .scoring import Scorer
 from .tasks import TaskSampler
 
-# %% ../nbs/13a_demo.ipynb #cc725098
+# %% ../nbs/13a_demo.ipynb #1cb29319
 def rendered_target(
     n:int = 250, # pictures
     size:int = 224, # side of a picture, in pixels
@@ -39,7 +39,7 @@ def rendered_target(
         rows.append(synthetic_benchmark([scene], kinds=[kind], levels=[level], size=size, seed=i).assign(reference=f'{name}-{i}'))
     return pd.concat(rows, ignore_index=True)
 
-# %% ../nbs/13a_demo.ipynb #cd8f2158
+# %% ../nbs/13a_demo.ipynb #6bdc1143
 def pretrained_prompts(
     path:str|Path, # file of prompts to write; what is there is used
     backbone:Backbone, # as `load_clip` gives it
@@ -57,7 +57,7 @@ def pretrained_prompts(
     record.to_csv(Path(path).with_suffix('.csv'), index_label='epoch')
     return model.save_prompts(path)
 
-# %% ../nbs/13a_demo.ipynb #5412233b
+# %% ../nbs/13a_demo.ipynb #2e0baff7
 #: method -> does it start from meta-learned prompts, and which rule its gradients follow; None trains nothing
 METHODS = {'zero-shot': None, 'plain prompt tuning': (False, 'none'), '+ MPP': (True, 'none'), '+ QGR': (False, 'aligned'), 'both': (True, 'aligned')}
 
@@ -81,7 +81,7 @@ def adapt_once(
     with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
     return learn.scorer(), learn.gradient_regularization.angles if rule else []
 
-# %% ../nbs/13a_demo.ipynb #d5d278af
+# %% ../nbs/13a_demo.ipynb #d210462d
 def _interval(values, resamples=2000) -> str:
     "Median and its bootstrap interval over the draws."
     v = np.asarray(values, float)
@@ -98,7 +98,7 @@ def summary(
             for m in METHODS if len(r := results[results.method == m])}
     return pd.DataFrame.from_dict(rows, orient='index')
 
-# %% ../nbs/13a_demo.ipynb #fb8dd9ee
+# %% ../nbs/13a_demo.ipynb #bbb17130
 def draw_figure(
     path:str|Path, # picture to write
     test:pd.DataFrame, # test pictures of the first draw, with `image`, `mos` and the `score` of the full method
@@ -120,7 +120,7 @@ def draw_figure(
     plt.close(fig)
     return Path(path)
 
-# %% ../nbs/13a_demo.ipynb #183346e1
+# %% ../nbs/13a_demo.ipynb #d14f3d23
 def _open_folder(out, settings) -> Path:
     "Make or re-enter the folder of a demo; anything else that is there is left alone."
     out, file = Path(out), Path(out)/'settings.json'
@@ -140,7 +140,7 @@ def _splits(out, table, shots, draws, seed):
     if not file.exists(): save_splits(few_shot_splits(table, shots=shots, draws=draws, seed=seed), file)
     return load_splits(file, table)
 
-# %% ../nbs/13a_demo.ipynb #a49f409e
+# %% ../nbs/13a_demo.ipynb #183346e1
 def _one_run(out, method, draw, table, split, backbone, prompts, epochs, seed, device) -> dict:
     "Adapt and score one draw; the first draw's scorer, scores and angles are kept for the figure."
     scorer, angles = adapt_once(method, table.iloc[split.shots], backbone, prompts, epochs, seed=seed + draw, device=device, angles=draw == 0)
@@ -165,7 +165,7 @@ def _runs(out, table, splits, backbone, prompts, epochs, seed, device, progress)
         with write_aside(file) as aside: pd.DataFrame(rows).to_csv(aside, index=False)
     return pd.DataFrame(rows)
 
-# %% ../nbs/13a_demo.ipynb #5f788987
+# %% ../nbs/13a_demo.ipynb #a49f409e
 def run_demo(
     out:str|Path = 'grmp-iqa-demo', # folder for the table, the scorer and the figure
     photos:str|Path = None, # folder of your photographs; None renders pictures

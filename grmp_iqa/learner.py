@@ -9,20 +9,23 @@ __all__ = ['CutViews', 'IQADataLoaders', 'GradientRegularization', 'QualityLoss'
            'iqa_learner', 'Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD',
            'Adam']
 
-# %% ../nbs/10_learner.ipynb #4eff6c5d
-import dataclasses
+# %% ../nbs/10_learner.ipynb #d272758c
+import dataclasses, warnings
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
-from fastai.callback.all import *
-from fastai.data.all import *
-from fastai.learner import *
-from fastai.metrics import AccumMetric
-from fastai.optimizer import *
 from PIL import Image
 from torch import Tensor, nn
+
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
+    from fastai.callback.all import *
+    from fastai.data.all import *
+    from fastai.learner import *
+    from fastai.metrics import AccumMetric
+    from fastai.optimizer import *
 
 from .backbones import Backbone, Views, load_clip
 from .benchmarks import RatingsError, read_ratings
@@ -34,7 +37,7 @@ from .scoring import Scorer
 
 _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
-# %% ../nbs/10_learner.ipynb #d29b224b
+# %% ../nbs/10_learner.ipynb #a70585d8
 class CutViews(Transform):
     "A picture becomes its stack of views (K,3,H,W): `n` random ones of a training picture, or the fixed ones of a validation picture."
     def __init__(self,
@@ -54,7 +57,7 @@ class CutViews(Transform):
         image = self.resized(source)
         return self.views(image) if self.n is None else self.views.random(image, self.n)
 
-# %% ../nbs/10_learner.ipynb #cb2d35b6
+# %% ../nbs/10_learner.ipynb #d29b224b
 class IQADataLoaders(DataLoaders):
     "Training and validation batches of (views (N,K,3,H,W), opinion scores (N,)); `table`, `scale` and `views` say what they hold."
     @classmethod
@@ -81,7 +84,7 @@ class IQADataLoaders(DataLoaders):
         "From a folder of pictures and a CSV with their ratings."
         return cls.from_df(csv, path, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #6da1e53f
+# %% ../nbs/10_learner.ipynb #138adaba
 @patch(cls_method=True)
 def from_table(cls:IQADataLoaders,
     table:pd.DataFrame, # `image` (anything `open_image` takes) and `mos` in [0,1], 1 = best
@@ -103,7 +106,7 @@ def from_table(cls:IQADataLoaders,
     dls.table, dls.scale, dls.cuts = table, table.attrs.get('scale'), cuts
     return dls
 
-# %% ../nbs/10_learner.ipynb #8fdce5a2
+# %% ../nbs/10_learner.ipynb #6da1e53f
 @patch
 def see_as(self:IQADataLoaders,
     views:Views # how the backbone sees a picture
@@ -121,7 +124,7 @@ def show_batch(self:IQADataLoaders,
     rows = self.table.iloc[self.train_ds.splits[0][:max_n] if hasattr(self.train_ds, 'splits') else range(min(max_n, len(self.table)))]
     return show_images(list(rows.image), [f'{m:.2f}' for m in rows.mos], ncols=ncols)
 
-# %% ../nbs/10_learner.ipynb #527ce6f6
+# %% ../nbs/10_learner.ipynb #99429e9c
 class GradientRegularization(Callback):
     "Quality-aware gradient regularisation (section 3.3): remove from the quality gradient what it shares with the scene gradient."
     order, run_valid = MixedPrecision.order - 2, False
@@ -144,7 +147,7 @@ class GradientRegularization(Callback):
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
-# %% ../nbs/10_learner.ipynb #5a624f20
+# %% ../nbs/10_learner.ipynb #527ce6f6
 @patch
 def before_backward(self:GradientRegularization):
     "Add this batch's scene gradient to what the step has so far."
@@ -168,7 +171,7 @@ def before_step(self:GradientRegularization):
 @patch
 def after_fit(self:GradientRegularization): self.hook.remove()
 
-# %% ../nbs/10_learner.ipynb #bb0e0a12
+# %% ../nbs/10_learner.ipynb #f2cc27b4
 class QualityLoss:
     "`quality_loss` as fastai wants it: scores are the softmax over the two texts."
     def __call__(self, logits, mos, **kwargs): return quality_loss(logits, mos)
@@ -183,7 +186,7 @@ class StopOnNaN(Callback):
         if self.training and not torch.isfinite(self.loss):
             raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: lower the learning rate (base_lr), or look for spoilt pictures and scores.")
 
-# %% ../nbs/10_learner.ipynb #b4f9d241
+# %% ../nbs/10_learner.ipynb #b3981813
 def parameter_groups(
     model:QualityCLIP, # whose parameters
     last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of the vision tower's, 4 of 12 in the paper
@@ -197,7 +200,7 @@ def parameter_groups(
     for p in blocks + prompts: p.requires_grad_(True)
     return [blocks, prompts]
 
-# %% ../nbs/10_learner.ipynb #8066dfcf
+# %% ../nbs/10_learner.ipynb #d5446b10
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     def fine_tune(self,
@@ -230,7 +233,7 @@ class IQALearner(Learner):
         "Score a folder with the model as it is now."
         return self.scorer().score_folder(folder, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #8853aea3
+# %% ../nbs/10_learner.ipynb #8066dfcf
 @patch
 def show_results(self:IQALearner,
     ds_idx:int = 1, # 0 the training pictures, 1 the validation pictures
@@ -247,7 +250,7 @@ def show_results(self:IQALearner,
     worst = np.argsort(-np.abs(score - rows.mos.to_numpy()))[:max_n]
     show_images([rows.image.iloc[i] for i in worst], [f'given {rows.mos.iloc[i]:.2f}\npredicted {score[i]:.2f}' for i in worst], ncols=max_n, size=1.7)
 
-# %% ../nbs/10_learner.ipynb #855b9818
+# %% ../nbs/10_learner.ipynb #a1b753c0
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'
