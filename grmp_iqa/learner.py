@@ -37,7 +37,7 @@ from .scoring import Scorer
 
 _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
-# %% ../nbs/10_learner.ipynb #a70585d8
+# %% ../nbs/10_learner.ipynb #79cbfce2
 class CutViews(Transform):
     "A picture becomes its stack of views (K,3,H,W): `n` random ones of a training picture, or the fixed ones of a validation picture."
     def __init__(self,
@@ -57,7 +57,7 @@ class CutViews(Transform):
         image = self.resized(source)
         return self.views(image) if self.n is None else self.views.random(image, self.n)
 
-# %% ../nbs/10_learner.ipynb #d29b224b
+# %% ../nbs/10_learner.ipynb #a70585d8
 class IQADataLoaders(DataLoaders):
     "Training and validation batches of (views (N,K,3,H,W), opinion scores (N,)); `table`, `scale` and `views` say what they hold."
     @classmethod
@@ -84,7 +84,7 @@ class IQADataLoaders(DataLoaders):
         "From a folder of pictures and a CSV with their ratings."
         return cls.from_df(csv, path, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #138adaba
+# %% ../nbs/10_learner.ipynb #cb2d35b6
 @patch(cls_method=True)
 def from_table(cls:IQADataLoaders,
     table:pd.DataFrame, # `image` (anything `open_image` takes) and `mos` in [0,1], 1 = best
@@ -106,7 +106,7 @@ def from_table(cls:IQADataLoaders,
     dls.table, dls.scale, dls.cuts = table, table.attrs.get('scale'), cuts
     return dls
 
-# %% ../nbs/10_learner.ipynb #6da1e53f
+# %% ../nbs/10_learner.ipynb #138adaba
 @patch
 def see_as(self:IQADataLoaders,
     views:Views # how the backbone sees a picture
@@ -124,7 +124,7 @@ def show_batch(self:IQADataLoaders,
     rows = self.table.iloc[self.train_ds.splits[0][:max_n] if hasattr(self.train_ds, 'splits') else range(min(max_n, len(self.table)))]
     return show_images(list(rows.image), [f'{m:.2f}' for m in rows.mos], ncols=ncols)
 
-# %% ../nbs/10_learner.ipynb #99429e9c
+# %% ../nbs/10_learner.ipynb #1dee046f
 class GradientRegularization(Callback):
     "Quality-aware gradient regularisation (section 3.3): remove from the quality gradient what it shares with the scene gradient."
     order, run_valid = MixedPrecision.order - 2, False
@@ -147,7 +147,7 @@ class GradientRegularization(Callback):
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
-# %% ../nbs/10_learner.ipynb #527ce6f6
+# %% ../nbs/10_learner.ipynb #99429e9c
 @patch
 def before_backward(self:GradientRegularization):
     "Add this batch's scene gradient to what the step has so far."
@@ -171,7 +171,7 @@ def before_step(self:GradientRegularization):
 @patch
 def after_fit(self:GradientRegularization): self.hook.remove()
 
-# %% ../nbs/10_learner.ipynb #f2cc27b4
+# %% ../nbs/10_learner.ipynb #7924e75a
 class QualityLoss:
     "`quality_loss` as fastai wants it: scores are the softmax over the two texts."
     def __call__(self, logits, mos, **kwargs): return quality_loss(logits, mos)
@@ -186,7 +186,7 @@ class StopOnNaN(Callback):
         if self.training and not torch.isfinite(self.loss):
             raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: lower the learning rate (base_lr), or look for spoilt pictures and scores.")
 
-# %% ../nbs/10_learner.ipynb #b3981813
+# %% ../nbs/10_learner.ipynb #bb0e0a12
 def parameter_groups(
     model:QualityCLIP, # whose parameters
     last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of the vision tower's, 4 of 12 in the paper
@@ -200,7 +200,7 @@ def parameter_groups(
     for p in blocks + prompts: p.requires_grad_(True)
     return [blocks, prompts]
 
-# %% ../nbs/10_learner.ipynb #d5446b10
+# %% ../nbs/10_learner.ipynb #b4f9d241
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     def fine_tune(self,
@@ -233,7 +233,7 @@ class IQALearner(Learner):
         "Score a folder with the model as it is now."
         return self.scorer().score_folder(folder, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #8066dfcf
+# %% ../nbs/10_learner.ipynb #d5446b10
 @patch
 def show_results(self:IQALearner,
     ds_idx:int = 1, # 0 the training pictures, 1 the validation pictures
@@ -250,7 +250,7 @@ def show_results(self:IQALearner,
     worst = np.argsort(-np.abs(score - rows.mos.to_numpy()))[:max_n]
     show_images([rows.image.iloc[i] for i in worst], [f'given {rows.mos.iloc[i]:.2f}\npredicted {score[i]:.2f}' for i in worst], ncols=max_n, size=1.7)
 
-# %% ../nbs/10_learner.ipynb #a1b753c0
+# %% ../nbs/10_learner.ipynb #8853aea3
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'

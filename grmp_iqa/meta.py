@@ -25,7 +25,7 @@ from .objectives import TrainingError, quality_loss, srcc
 from .prompts import CheckpointError, QualityCLIP, check_shapes
 from .tasks import Task, TaskSampler
 
-# %% ../nbs/07_meta.ipynb #e5396919
+# %% ../nbs/07_meta.ipynb #635fa0b6
 def task_batch(
     rows:pd.DataFrame, # rows of a benchmark table: `image`, `mos`
     views:Views, # how the backbone sees a picture
@@ -35,7 +35,7 @@ def task_batch(
     images = [views(i) if generator is None else views.random(i, generator=generator) for i in rows.image]
     return torch.stack(images), torch.tensor(rows.mos.to_numpy(dtype=np.float32))
 
-# %% ../nbs/07_meta.ipynb #cd940117
+# %% ../nbs/07_meta.ipynb #b1d74749
 def task_loss(
     model:torch.nn.Module, # images -> (N,2) quality logits
     theta:dict, # name -> tensor: the values to use for these parameters of the model
@@ -58,7 +58,7 @@ def adapt(
         theta = {n: t - lr*(g[n] if order == 2 else g[n].detach()) for n,t in theta.items()}
     return theta
 
-# %% ../nbs/07_meta.ipynb #bb649d60
+# %% ../nbs/07_meta.ipynb #06b80374
 def meta_step(
     model:torch.nn.Module, # images -> (N,2) quality logits; left as it is
     theta:dict, # name -> tensor: the meta prompts; left as they are
@@ -77,7 +77,7 @@ def meta_step(
         loss += float(value)/len(tasks)
     return loss, total
 
-# %% ../nbs/07_meta.ipynb #f6d403bc
+# %% ../nbs/07_meta.ipynb #fc58513a
 def released_epoch(
     inner:QualityCLIP, # the inner model: moved by every batch and never set back
     theta:dict, # name -> tensor: the meta prompts
@@ -98,7 +98,7 @@ def released_epoch(
         moved = {n: m + theta[n] - params[n].detach() for n,m in moved.items()}
     return float(np.mean(losses)), {n: t - outer_lr*moved[n]/len(losses) for n,t in theta.items()}
 
-# %% ../nbs/07_meta.ipynb #c46b861c
+# %% ../nbs/07_meta.ipynb #46803833
 def held_out_report(
     model:QualityCLIP, # in eval mode
     theta:dict, # name -> tensor: the meta prompts
@@ -116,7 +116,7 @@ def held_out_report(
         ranks.append(srcc(logits[:,0] - logits[:,1], mos))
     return dict(held_loss=float(np.mean(losses)), held_srcc=float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan)
 
-# %% ../nbs/07_meta.ipynb #1adbac19
+# %% ../nbs/07_meta.ipynb #4affc8ac
 def paper_epoch(
     model:QualityCLIP, # in training mode; left as it is
     theta:dict, # name -> tensor: the meta prompts, moved in place
@@ -149,7 +149,7 @@ def released_batches(
         return images, (mos - mos.min())/(mos.max() - mos.min()).clamp_min(1e-8)
     return [[(batch(t.support), batch(t.query))] for t in list(tasks)[:24]]
 
-# %% ../nbs/07_meta.ipynb #814a972c
+# %% ../nbs/07_meta.ipynb #c0db4bf5
 def _save_state(path, state):
     "Write the checkpoint whole or not at all."
     with write_aside(path) as aside: torch.save(state, aside)
@@ -171,7 +171,7 @@ def _identity(model, tasks, held) -> str:
     for t in (tasks, held): parts += [t.kinds, t.table.mos.round(6).tolist()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_meta.ipynb #adb6d2d5
+# %% ../nbs/07_meta.ipynb #814a972c
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler, # one task per distortion kind
@@ -203,7 +203,7 @@ def meta_pretrain(
     record.attrs['best_epoch'] = int(record.held_loss.idxmin())
     return record
 
-# %% ../nbs/07_meta.ipynb #95b1ebdb
+# %% ../nbs/07_meta.ipynb #06c5c437
 class _Run:
     "State of a pre-training run between two epochs."
     def __init__(self, model, tasks, held, variant, inner_lr, inner_steps, outer_lr, tasks_per_step, order, seed):
@@ -219,7 +219,7 @@ class _Run:
     @property
     def epoch(self): return len(self.record) - 1
 
-# %% ../nbs/07_meta.ipynb #83d93b31
+# %% ../nbs/07_meta.ipynb #95b1ebdb
 @patch
 def report(self:_Run, loss):
     "A row of the record; the prompts as they are, judged on the held-out kinds."
@@ -239,7 +239,7 @@ def one_epoch(self:_Run):
     self.record.append(self.report(loss))
     if self.record[-1]['held_loss'] <= min(r['held_loss'] for r in self.record): self.best = {n: t.detach().clone() for n,t in self.theta.items()}
 
-# %% ../nbs/07_meta.ipynb #f55673e7
+# %% ../nbs/07_meta.ipynb #6d6a1cf1
 @patch
 def state(self:_Run):
     return dict(settings=self.settings, theta=self.theta, best=self.best, record=self.record, opt=self.opt.state_dict(),

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from .backbones import Backbone, Views, build_clip
 from .images import SCENES, IQAError, write_aside
 
-# %% ../nbs/05_prompts.ipynb #a9390abd
+# %% ../nbs/05_prompts.ipynb #ea6f6cfc
 @contextmanager
 def hooked(
     *handles # of hooks that are already registered
@@ -56,7 +56,7 @@ class TextPrompt(nn.Module):
         if not len(self.context): return hooked()
         return hooked(token_embedding.register_forward_hook(lambda module, args, out: self(out)))
 
-# %% ../nbs/05_prompts.ipynb #0cc6c614
+# %% ../nbs/05_prompts.ipynb #aa3d0027
 class VisualPrompt(nn.Module):
     "Deep visual prompt tokens (VPT-deep; section 3.1 of the paper). Zero tokens switch all of it off."
     def __init__(self,
@@ -84,7 +84,7 @@ class VisualPrompt(nn.Module):
         prompts = self.dropout(self.proj(tokens.expand(len(x), -1, -1))).to(x.dtype)
         return torch.cat([x[:,:1], prompts, x[:,1 if layer == 0 else 1+self.n_tokens:]], dim=1)
 
-# %% ../nbs/05_prompts.ipynb #df1ae74b
+# %% ../nbs/05_prompts.ipynb #0cc6c614
 @patch
 def slipped_into(self:VisualPrompt,
     visual:nn.Module # an open_clip vision transformer
@@ -95,7 +95,7 @@ def slipped_into(self:VisualPrompt,
     blocks = [b.register_forward_pre_hook(at(i)) for i,b in enumerate(visual.transformer.resblocks)]
     return hooked(*blocks, visual.ln_post.register_forward_pre_hook(lambda module, args: self.norm(args[0])))
 
-# %% ../nbs/05_prompts.ipynb #9d5c4d1a
+# %% ../nbs/05_prompts.ipynb #95c57931
 def image_features(
     visual:nn.Module, # open_clip vision tower
     prompt:VisualPrompt, # what is slipped into it
@@ -107,13 +107,13 @@ def image_features(
     features = F.normalize(features.unflatten(0, views.shape[:2]), dim=-1)
     return F.normalize(features.mean(1), dim=-1)
 
-# %% ../nbs/05_prompts.ipynb #749222c3
+# %% ../nbs/05_prompts.ipynb #a36d0ffe
 class CheckpointError(IQAError):
     "A file of weights or prompts that does not fit; the sentence says where and what to do."
 
 ANTONYMS = ('high quality', 'low quality')
 
-# %% ../nbs/05_prompts.ipynb #a490fa83
+# %% ../nbs/05_prompts.ipynb #749222c3
 class QualityCLIP(nn.Module):
     "CLIP with learnable prompts that scores pictures: (N,2) quality logits from (N,3,H,W) or (N,K,3,H,W) normalised views."
     def __init__(self,
@@ -138,7 +138,7 @@ class QualityCLIP(nn.Module):
         self.register_buffer('quality_tokens', tokens('X '*text_tokens + f'{a}.' for a in antonyms), persistent=False)
         self.register_buffer('scene_tokens', tokens(f'a photo of a {s}' for s in scenes), persistent=False)
 
-# %% ../nbs/05_prompts.ipynb #3fa0f289
+# %% ../nbs/05_prompts.ipynb #a490fa83
 @patch(as_prop=True)
 def visual_depth(self:QualityCLIP) -> int:
     "Transformer blocks of the vision tower; 0 for one that is no transformer."
@@ -158,7 +158,7 @@ def train(self:QualityCLIP,
     self.clip.eval()
     return self
 
-# %% ../nbs/05_prompts.ipynb #06eb240d
+# %% ../nbs/05_prompts.ipynb #8ec486bf
 @patch
 def quality_text(self:QualityCLIP) -> Tensor: # (2,D), of length one
     "Features of the good and the bad text, with the learnable context."
@@ -170,7 +170,7 @@ def scene_text(self:QualityCLIP) -> Tensor: # (S,D), of length one
     "Features of the scene prompts, which have no learnable context."
     return self.clip.encode_text(self.scene_tokens, normalize=True)
 
-# %% ../nbs/05_prompts.ipynb #b3ae3d6d
+# %% ../nbs/05_prompts.ipynb #7be0f58e
 @patch
 def encode_image(self:QualityCLIP,
     images:Tensor # (N,3,H,W), or (N,K,3,H,W) for K views a picture; normalised
@@ -192,7 +192,7 @@ def scene_logits(self:QualityCLIP,
     "Logits of the scene prompts."
     return self.clip.logit_scale.exp() * features @ self.scene_text().T
 
-# %% ../nbs/05_prompts.ipynb #f31d61cc
+# %% ../nbs/05_prompts.ipynb #b3ae3d6d
 @patch
 def forward(self:QualityCLIP,
     images:Tensor # (N,3,H,W), or (N,K,3,H,W) for K views a picture; normalised
@@ -208,7 +208,7 @@ def score(self:QualityCLIP,
     "Scores of a batch, without gradients; call `eval()` first if the model was training."
     return self(images).softmax(dim=1)[:,0]
 
-# %% ../nbs/05_prompts.ipynb #74bdb883
+# %% ../nbs/05_prompts.ipynb #a1d05240
 @patch
 def last_blocks(self:QualityCLIP,
     n:int = 4 # blocks of each tower, counted from the end
@@ -221,7 +221,7 @@ def last_blocks(self:QualityCLIP,
         starts += [f'{prefix}transformer.resblocks.{i}.' for i in range(max(0, len(blocks)-n), len(blocks))]
     return {name: p for name,p in self.named_parameters() if name.startswith(tuple(starts))}
 
-# %% ../nbs/05_prompts.ipynb #81153dfb
+# %% ../nbs/05_prompts.ipynb #924a04b3
 @patch
 def prompt_state(self:QualityCLIP) -> dict: # name -> tensor (the parameters themselves)
     "The learnable prompts: text context and everything of the visual prompts."
@@ -248,7 +248,7 @@ def prompt_card(
     if card.get('kind') != 'grmp-iqa prompts': raise CheckpointError(f"{path} holds no prompts: give a file that `save_prompts` or `grmp-iqa pretrain` wrote.")
     return card
 
-# %% ../nbs/05_prompts.ipynb #ed288b1b
+# %% ../nbs/05_prompts.ipynb #81153dfb
 def check_shapes(
     state:dict, # name -> tensor, to be loaded
     wanted:dict, # name -> tensor, what they must fit
@@ -277,7 +277,7 @@ def load_prompts(self:QualityCLIP,
         for n,t in state.items(): own[n].copy_(t)
     return self
 
-# %% ../nbs/05_prompts.ipynb #310c94ca
+# %% ../nbs/05_prompts.ipynb #f95ec1b9
 REFERENCE_NAMES = {'image_encoder.prompt_embeddings': 'visual_prompt.shallow', 'image_encoder.deep_prompt_embeddings': 'visual_prompt.deep',
                    'image_encoder.prompt_proj.': 'visual_prompt.proj.', 'image_encoder.prompt_norm.': 'visual_prompt.norm.',
                    'prompt_learner2.ctx': 'text_prompt.context', 'image_encoder.': 'clip.visual.', 'text_encoder.': 'clip.', 'logit_scale': 'clip.logit_scale'}
@@ -307,7 +307,7 @@ def reference_config(
         text_cfg=dict(context_length=length, vocab_size=len(state['clip.token_embedding.weight']), width=text_width,
                       heads=text_heads or max(1, text_width//64), layers=depth('clip.')))
 
-# %% ../nbs/05_prompts.ipynb #950f2e7f
+# %% ../nbs/05_prompts.ipynb #310c94ca
 @patch(cls_method=True)
 def from_reference(cls:QualityCLIP,
     state_dict:dict, # of a released checkpoint, as `torch.load(file, weights_only=True)` gives it
