@@ -29,11 +29,12 @@ from .tasks import Task, TaskSampler
 def task_batch(
     rows:pd.DataFrame, # rows of a benchmark table: `image`, `mos`
     views:Views, # how the backbone sees a picture
-    generator:torch.Generator = None # source of the random views; None takes the fixed ones that scoring uses
+    generator:torch.Generator = None, # source of the random views; None takes the fixed ones that scoring uses
+    device = 'cpu' # where the model is
 ) -> tuple[Tensor, Tensor]: # (N,K,3,H,W) normalised views, (N,) opinion scores
     "One batch of a task."
     images = [views(i) if generator is None else views.random(i, generator=generator) for i in rows.image]
-    return torch.stack(images), torch.tensor(rows.mos.to_numpy(dtype=np.float32))
+    return torch.stack(images).to(device), torch.tensor(rows.mos.to_numpy(dtype=np.float32), device=device)
 
 # %% ../nbs/07_meta.ipynb #b1d74749
 def task_loss(
@@ -109,7 +110,7 @@ def held_out_report(
     "How well do the prompts learn kinds they have never seen?"
     losses, ranks = [], []
     for task in tasks:
-        support, (images, mos) = (task_batch(rows, model.backbone.views) for rows in (task.support, task.query))
+        support, (images, mos) = (task_batch(rows, model.backbone.views, device=model.clip.logit_scale.device) for rows in (task.support, task.query))
         adapted = adapt(model, theta, [support]*inner_steps, inner_lr)
         with torch.no_grad(): logits = functional_call(model, adapted, (images,))
         losses.append(quality_loss(logits, mos).item())
@@ -131,7 +132,7 @@ def paper_epoch(
     "One pass over the tasks, as the paper has it."
     losses, pool = [], list(tasks)
     for i in range(0, len(pool), tasks_per_step):
-        draw = lambda rows: task_batch(rows, model.backbone.views, generator)
+        draw = lambda rows: task_batch(rows, model.backbone.views, generator, model.clip.logit_scale.device)
         loss, g = meta_step(model, theta, [([draw(t.support) for _ in range(inner_steps)], draw(t.query)) for t in pool[i:i+tasks_per_step]], inner_lr, order)
         for n,t in theta.items(): t.grad = g[n]
         optimizer.step()
@@ -141,11 +142,12 @@ def paper_epoch(
 def released_batches(
     tasks:list, # of `Task`
     views:Views, # how the backbone sees a picture
-    generator:torch.Generator # source of the random views
+    generator:torch.Generator, # source of the random views
+    device = 'cpu' # where the model is
 ) -> list: # tasks for `released_epoch`
     "The batches of `released_epoch`, labels stretched within each; the last of 25 kinds is never visited, as in the authors' loop."
     def batch(rows):
-        images, mos = task_batch(rows, views, generator)
+        images, mos = task_batch(rows, views, generator, device)
         return images, (mos - mos.min())/(mos.max() - mos.min()).clamp_min(1e-8)
     return [[(batch(t.support), batch(t.query))] for t in list(tasks)[:24]]
 
@@ -156,7 +158,7 @@ def _save_state(path, state):
 
 def _load_state(path, settings, theta):
     "Read a checkpoint of the same run, or say why it can't be gone on with."
-    try: state = torch.load(path, weights_only=True)
+    try: state = torch.load(path, weights_only=True, map_location='cpu')
     except Exception as e: raise CheckpointError(f"{path} can't be read as a checkpoint ({type(e).__name__}): delete it to start anew, or name another file.") from e
     if not isinstance(state, dict) or 'settings' not in state: raise CheckpointError(f"{path} is not a checkpoint of meta-prompt pre-training: name another file.")
     check_shapes(state['theta'], theta, path)
@@ -234,7 +236,7 @@ def one_epoch(self:_Run):
         generator = torch.Generator().manual_seed(self.seed*100_003 + self.epoch)
         pool = self.tasks.sample(len(self.tasks), epoch=self.epoch)
         if self.variant == 'paper': loss = paper_epoch(self.model.train(), self.theta, pool, self.opt, generator, **self.paper)
-        else: loss, self.theta = released_epoch(self.inner.train(), self.theta, released_batches(pool, self.model.backbone.views, generator))
+        else: loss, self.theta = released_epoch(self.inner.train(), self.theta, released_batches(pool, self.model.backbone.views, generator, self.model.clip.logit_scale.device))
     if not np.isfinite(loss): raise TrainingError(f"The loss is {loss} in epoch {self.epoch+1}: lower inner_lr ({self.paper['inner_lr']}) or outer_lr, and check the labels.")
     self.record.append(self.report(loss))
     if self.record[-1]['held_loss'] <= min(r['held_loss'] for r in self.record): self.best = {n: t.detach().clone() for n,t in self.theta.items()}

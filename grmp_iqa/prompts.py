@@ -137,6 +137,7 @@ class QualityCLIP(nn.Module):
         self.feature = nn.Identity()   # every picture feature passes here, so that a callback can hook it
         self.register_buffer('quality_tokens', tokens('X '*text_tokens + f'{a}.' for a in antonyms), persistent=False)
         self.register_buffer('scene_tokens', tokens(f'a photo of a {s}' for s in scenes), persistent=False)
+        self.to(clip.logit_scale.device)
 
 # %% ../nbs/05_prompts.ipynb #a490fa83
 @patch(as_prop=True)
