@@ -54,7 +54,7 @@ def check_device(
 ) -> str: # the same
     "A device that torch can use here, or a sentence that says which can."
     try: torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as e: raise IQAError(f"The device {device!r} can't be used here: choose 'cpu'{', or cuda' if torch.cuda.is_available() else ''}.") from e
+    except (RuntimeError, AssertionError) as e: raise IQAError(f"The device {device!r} can't be used here: choose 'cpu'{', or cuda' if torch.cuda.is_available() else ''}.") from e
     return device
 
 def rating_columns(

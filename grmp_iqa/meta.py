@@ -194,8 +194,7 @@ def meta_pretrain(
     tasks, held = tasks.hold_out(held_out) if isinstance(held_out, int) else (tasks, held_out)
     run = _Run(model, tasks, held, variant, inner_lr, inner_steps, outer_lr, tasks_per_step, order, seed)
     if checkpoint and Path(checkpoint).exists(): run.load(_load_state(checkpoint, run.settings, run.theta))
-    bar = tqdm(range(run.epoch, epochs), initial=run.epoch, total=epochs, desc='pre-training', disable=not progress)
-    for _ in bar:
+    for _ in (bar := tqdm(range(run.epoch, epochs), initial=run.epoch, total=epochs, desc='pre-training', disable=not progress)):
         run.one_epoch()
         bar.set_postfix(loss=f"{run.record[-1]['loss']:.4f}", held=f"{run.record[-1]['held_loss']:.4f}")
         if checkpoint: _save_state(checkpoint, run.state())
