@@ -139,6 +139,7 @@ def paper_epoch(
         losses.append(loss)
     return float(np.mean(losses))
 
+# %% ../nbs/07_meta.ipynb #1adbac19
 def released_batches(
     tasks:list, # of `Task`
     views:Views, # how the backbone sees a picture
@@ -151,7 +152,7 @@ def released_batches(
         return images, (mos - mos.min())/(mos.max() - mos.min()).clamp_min(1e-8)
     return [[(batch(t.support), batch(t.query))] for t in list(tasks)[:24]]
 
-# %% ../nbs/07_meta.ipynb #c0db4bf5
+# %% ../nbs/07_meta.ipynb #814a972c
 def _save_state(path, state):
     "Write the checkpoint whole or not at all."
     with write_aside(path) as aside: torch.save(state, aside)
@@ -173,7 +174,7 @@ def _identity(model, tasks, held) -> str:
     for t in (tasks, held): parts += [t.kinds, t.table.mos.round(6).tolist()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_meta.ipynb #814a972c
+# %% ../nbs/07_meta.ipynb #adb6d2d5
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler, # one task per distortion kind
@@ -204,7 +205,7 @@ def meta_pretrain(
     record.attrs['best_epoch'] = int(record.held_loss.idxmin())
     return record
 
-# %% ../nbs/07_meta.ipynb #06c5c437
+# %% ../nbs/07_meta.ipynb #95b1ebdb
 class _Run:
     "State of a pre-training run between two epochs."
     def __init__(self, model, tasks, held, variant, inner_lr, inner_steps, outer_lr, tasks_per_step, order, seed):
@@ -220,7 +221,7 @@ class _Run:
     @property
     def epoch(self): return len(self.record) - 1
 
-# %% ../nbs/07_meta.ipynb #95b1ebdb
+# %% ../nbs/07_meta.ipynb #83d93b31
 @patch
 def report(self:_Run, loss):
     "A row of the record; the prompts as they are, judged on the held-out kinds."
@@ -240,7 +241,7 @@ def one_epoch(self:_Run):
     self.record.append(self.report(loss))
     if self.record[-1]['held_loss'] <= min(r['held_loss'] for r in self.record): self.best = {n: t.detach().clone() for n,t in self.theta.items()}
 
-# %% ../nbs/07_meta.ipynb #6d6a1cf1
+# %% ../nbs/07_meta.ipynb #f55673e7
 @patch
 def state(self:_Run):
     return dict(settings=self.settings, theta=self.theta, best=self.best, record=self.record, opt=self.opt.state_dict(),
