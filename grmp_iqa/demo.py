@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .backbones import Backbone, load_clip
 from .benchmarks import few_shot_splits, load_splits, read_ratings, save_splits, synthetic_benchmark
 from .distortions import DISTORTIONS
-from .images import SCENES, open_image, render_scene, set_seed, write_aside
+from .images import SCENES, ImageError, open_image, render_scene, set_seed, write_aside
 from .learner import IQADataLoaders, iqa_learner
 from .meta import meta_pretrain
 from .objectives import plcc, srcc
@@ -145,7 +145,9 @@ def _one_run(out, method, draw, table, split, backbone, prompts, epochs, seed, d
     "Adapt and score one draw; the first draw's scorer, scores and angles are kept for the figure."
     scorer, angles = adapt_once(method, table.iloc[split.shots], backbone, prompts, epochs, seed=seed + draw, device=device, angles=draw == 0)
     test = table.iloc[split.test].copy()
-    test['score'] = scorer.to(device).score_images(list(test.image)).score.to_numpy()
+    scored = scorer.to(device).score_images(list(test.image))
+    if len(bad := scored[scored.error != '']): raise ImageError(bad.error.iloc[0])   # a table over fewer pictures would be another table
+    test['score'] = scored.score.to_numpy()
     if draw == 0:
         with write_aside(out/f'angles {method}.json') as aside: aside.write_text(json.dumps(angles))
         if method == 'both':
