@@ -11,7 +11,7 @@ __all__ = ['CLIP_MEAN', 'CLIP_STD', 'WEIGHTS', 'BACKBONES', 'Views', 'Backbone',
 
 # %% ../nbs/04_backbones.ipynb #91743ff1
 import json, os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import open_clip, torch
@@ -157,7 +157,7 @@ def resolve_weights(
     if tag not in tags:
         raise BackboneError(f"No weights {weights or ''!r} for {name!r}: give the path of a file that exists, or one of these names: {', '.join(tags) or 'none is published'}.")
     if (found := find_weights(name, tag, cache_dir)): return found, tag
-    remedy = f"pass download=True (--download) to fetch them, weights='path/to/file' (--weights) to use a file of yours, or use backbone 'tiny', which ships with the package"
+    remedy = "pass download=True (--download) to fetch them, weights='path/to/file' (--weights) to use a file of yours, or use backbone 'tiny', which ships with the package"
     if not download: raise BackboneError(f"The {tag!r} weights of {name!r} are not on this machine: {remedy}.")
     try: return open_clip.download_pretrained(open_clip.get_pretrained_cfg(name, tag), cache_dir=cache_dir), tag
     except Exception as e: raise BackboneError(f"The {tag!r} weights of {name!r} could not be downloaded ({type(e).__name__}): check the network, or {remedy}.") from e

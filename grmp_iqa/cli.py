@@ -13,12 +13,12 @@ __all__ = ['app', 'Seed', 'Device', 'BackboneName', 'Weights', 'Download', 'Imag
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd, torch, typer
+import torch, typer
 
 from .backbones import load_clip
 from .benchmarks import RatingsError, synthetic_benchmark
 from .demo import run_demo
-from .images import IMAGE_SUFFIXES, IQAError, ImageError, check_name, set_seed, write_aside
+from .images import IQAError, ImageError, check_name, set_seed, write_aside
 from .learner import IQADataLoaders, iqa_learner
 from .meta import meta_pretrain
 from .prompts import QualityCLIP

@@ -11,7 +11,7 @@ __all__ = ['METHODS', 'rendered_target', 'pretrained_prompts', 'adapt_once', 'su
 import json
 from pathlib import Path
 
-import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
+import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from tqdm.auto import tqdm
 
 from .backbones import Backbone, load_clip

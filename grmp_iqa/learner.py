@@ -17,7 +17,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
@@ -30,7 +30,7 @@ with warnings.catch_warnings():
 from .backbones import Backbone, Views, load_clip
 from .benchmarks import RatingsError, read_ratings
 from .gradients import RULES, gradient_angle, regularize_gradient
-from .images import check_name, open_image, set_seed, show_images
+from .images import check_name, set_seed, show_images
 from .objectives import TrainingError, correlation_report, plcc, quality_loss, semantic_loss, srcc
 from .prompts import QualityCLIP, prompt_card
 from .scoring import Scorer

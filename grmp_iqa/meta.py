@@ -23,7 +23,7 @@ from .backbones import Views
 from .images import check_name, write_aside
 from .objectives import TrainingError, quality_loss, srcc
 from .prompts import CheckpointError, QualityCLIP, check_shapes
-from .tasks import Task, TaskSampler
+from .tasks import TaskSampler
 
 # %% ../nbs/07_meta.ipynb #635fa0b6
 def task_batch(
