@@ -36,6 +36,7 @@ class Views:
     grid:int = 1 # views a side to score with: 1 is the centre, 3 is nine views from corner to corner
     half_grid:int = 0 # the same of the picture at half its size; 0 is none
     whole:bool = False # also the whole picture, squeezed into one view? It comes first
+    train:int = 1 # random views of a picture in training
     mean:tuple = CLIP_MEAN # of each channel, in [0,1]
     std:tuple = CLIP_STD # of each channel, in [0,1]
 
@@ -89,13 +90,13 @@ def __call__(self:Views,
 @patch
 def random(self:Views,
     image, # anything `open_image` takes
-    n:int = 1, # how many views
+    n:int = None, # how many views; None is `train`
     generator:torch.Generator = None # source of chance; None is torch's global one
 ) -> Tensor: # (n,3,size,size), normalised
     "Views to train with: the whole (where views have it), then random corners, half of them at half the size (where views have that); each flipped left to right with probability one half."
     layers = [im for im,_ in self.layers(self.resize(image))]
     whole, crops = layers[:self.whole], layers[self.whole:]
-    u = torch.rand(n, 4, generator=generator)
+    u = torch.rand(n or self.train, 4, generator=generator)
     chosen = [whole[0] if whole and i == 0 else crops[int(c*len(crops))] for i,c in enumerate(u[:,3].tolist())]
     views = torch.cat([self.cut(im, [tuple(int(r*(s-self.size+1)) for r,s in zip(at, im.size))]) for im,at in zip(chosen, u[:,:2].tolist())])
     return torch.where(u[:,2,None,None,None] < 0.5, views.flip(-1), views)
@@ -109,6 +110,7 @@ class Backbone:
     tokenizer:object # list of N texts -> (N, context length) token numbers
     views:Views # how it sees a picture
     config:dict = field(repr=False) # open_clip's model configuration
+    prompts:Path|None = None # file of meta-learned prompts that ships with it
 
 class BackboneError(IQAError):
     "A backbone that can't be had; the sentence says what to do."
@@ -144,7 +146,8 @@ def load_packaged(
     clip = build_clip(card['model_cfg'])
     clip.load_state_dict(expand_embedding(load_file(folder/'open_clip_model.safetensors')))
     tokenizer = open_clip.SimpleTokenizer(context_length=card['model_cfg']['text_cfg']['context_length'])
-    return Backbone(name, clip.eval(), tokenizer, Views(**card['views']), card['model_cfg'])
+    prompts = folder/'prompts.safetensors'
+    return Backbone(name, clip.eval(), tokenizer, Views(**card['views']), card['model_cfg'], prompts if prompts.is_file() else None)
 
 # %% ../nbs/04_backbones.ipynb #3a964d0b
 def find_weights(

@@ -1,4 +1,4 @@
-"""`grmp-iqa demo | pretrain | adapt | score | train-backbone`: the same parts, without Python.
+"""`grmp-iqa demo | pretrain | adapt | score | train-backbone | bench`: the same parts, without Python.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale', 'LowerIsBetter',
            'option', 'check_device', 'rating_columns', 'demo', 'pretrain', 'adapt', 'score', 'train_backbone_command',
-           'main']
+           'bench_command', 'main']
 
 # %% ../nbs/14_cli.ipynb #a7581b57
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Annotated
 import torch, typer
 
 from .backbones import load_clip
+from .bench import bench_tiny
 from .benchmarks import RatingsError, synthetic_benchmark
 from .demo import run_demo
 from .images import IQAError, ImageError, check_name, set_seed, write_aside
@@ -75,7 +76,7 @@ def demo(
     shots:Annotated[int, option('Labels to adapt with.', min=2)] = 50,
     draws:Annotated[int, option('Random draws of shots and test pictures.', min=1)] = 5,
     epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 6,
-    pretrain_epochs:Annotated[int, option('Epochs of meta-prompt pre-training.', min=1)] = 8,
+    pretrain_epochs:Annotated[int|None, option('Epochs of meta-prompt pre-training; by default the prompts that ship with the backbone, or 8.', min=1)] = None,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
     seed:Seed = 0, device:Device = 'cpu',
@@ -109,7 +110,8 @@ def pretrain(
     model = QualityCLIP(bb, text_tokens, visual_tokens).to(device)
     tasks = TaskSampler(synthetic_benchmark(references, size=size, seed=seed), seed=seed)
     record = meta_pretrain(model, tasks, variant, epochs, order=order, checkpoint=checkpoint, seed=seed)
-    model.save_prompts(out)
+    model.save_prompts(out, dict(references=str(references or 'rendered scenes'), variant=variant, epochs=epochs, best_epoch=record.attrs['best_epoch'], size=size, order=order, seed=seed,
+                                 held_out=record.held_loss.round(4).tolist()))
     print(record.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {record.attrs['best_epoch']} (best on kinds not trained on) are in {out}")
 
@@ -119,7 +121,7 @@ def adapt(
     photos:Annotated[Path, typer.Argument(help='Folder of rated photographs.')],
     ratings:Annotated[Path, typer.Argument(help='Their ratings, a CSV.')],
     out:Annotated[Path, option('Folder of the scorer to write.')] = Path('scorer'),
-    prompts:Annotated[Path|None, option('Pre-trained prompts, from `grmp-iqa pretrain`.')] = None,
+    prompts:Annotated[str, option("File of pre-trained prompts, from `grmp-iqa pretrain`; 'auto' takes those that ship with the backbone, 'none' fresh ones.")] = 'auto',
     epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 20,
     valid:Annotated[float, option('Share of the pictures kept to validate on; 0 learns from all.', min=0., max=0.9)] = 0.2,
     rule:Annotated[str, option("Gradient regularisation: 'aligned' (paper), 'conflicting' or 'none'.")] = 'aligned',
@@ -131,7 +133,7 @@ def adapt(
     if out.exists() and not (out/'card.json').is_file(): raise IQAError(f"{out} exists and is not a scorer: name another folder with --out.")
     set_seed(seed)
     dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, seed=seed, device=check_device(device), **rating_columns(image_col, mos_col, scale, lower_is_better))
-    learn = iqa_learner(dls, backbone, prompts, weights, download, rule=rule, lam=lam)
+    learn = iqa_learner(dls, backbone, None if prompts == 'none' else prompts, weights, download, rule=rule, lam=lam)
     learn.fine_tune(epochs)
     print(f"\nLearned from {len(dls.train_ds)} pictures; the scorer is in {learn.save_scorer(out)}")
 
@@ -157,14 +159,33 @@ def score(
 # %% ../nbs/14_cli.ipynb #d4e71e30
 @app.command('train-backbone')
 def train_backbone_command(
-    out:Annotated[Path, option('Folder to write; `--backbone` takes it.')] = Path('backbone'),
-    minutes:Annotated[float, option('How long to train.', min=0.)] = 35.,
+    out:Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')] = Path('backbone'),
+    minutes:Annotated[float, option('How long to train.', min=0.)] = 60.,
+    workers:Annotated[int, option('Processes that draw pictures.', min=0)] = 1,
     seed:Seed = 0,
 ):
     "Train a small CLIP like `tiny` on rendered pictures."
-    train_backbone(out, minutes=minutes, seed=seed)
+    train_backbone(out, minutes=minutes, seed=seed, workers=workers)
     print(f"\nThe backbone is in {out}")
 
+# %% ../nbs/14_cli.ipynb #22323b07
+@app.command('bench')
+def bench_command(
+    backbone:Annotated[str, typer.Argument(help="'tiny', or a folder that `train-backbone` wrote.")] = 'tiny',
+    out:Annotated[Path, option('Folder for the table and what it is made of.')] = Path('grmp-iqa-bench'),
+    photos:Annotated[Path|None, option('Folder of rated photographs; without it those measures are left out.')] = None,
+    ratings:Annotated[Path|None, option('Their ratings, a CSV.')] = None,
+    pristine:Annotated[Path|None, option('Folder of pristine photographs to distort; rendered scenes by default.')] = None,
+    draws:Annotated[int, option('Draws of the measures with labels.', min=1)] = 10,
+    seed:Seed = 0,
+):
+    "What the embedded backbone can do, in one table with intervals."
+    if (photos is None) != (ratings is None): raise RatingsError("--photos and --ratings go together: give both, or neither.")
+    table = bench_tiny(out, photos, ratings, pristine, backbone, draws, seed=seed)
+    print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
+    print(f"\nThe table is in {out}")
+
+# %% ../nbs/14_cli.ipynb #69821914
 def main():
     "What the `grmp-iqa` command runs: a mistake the user can mend is one sentence and exit status 2."
     try: app()

@@ -39,10 +39,11 @@ _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'corre
 
 # %% ../nbs/10_learner.ipynb #79cbfce2
 class CutViews(Transform):
-    "A picture becomes its stack of views (K,3,H,W): `n` random ones of a training picture, or the fixed ones of a validation picture."
+    "A picture becomes its stack of views (K,3,H,W): random ones of a training picture, or the fixed ones of a validation picture."
     def __init__(self,
-        n:int|None # random views to train with; None takes the fixed ones
-    ): self.n, self.views, self.kept, self.split_idx = n, Views(), {}, 1 if n is None else 0
+        n:int|None = None, # random views to train with; None is what the backbone wants
+        fixed:bool = False # cut the views of scoring, for validation?
+    ): self.n, self.fixed, self.views, self.kept, self.split_idx = n, fixed, Views(), {}, int(fixed)
 
     def resized(self, source):
         "The picture at its working size; those read from files are kept, up to 512 of them."
@@ -55,7 +56,7 @@ class CutViews(Transform):
 
     def encodes(self, source):
         image = self.resized(source)
-        return self.views(image) if self.n is None else self.views.random(image, self.n)
+        return self.views(image) if self.fixed else self.views.random(image, self.n)
 
 # %% ../nbs/10_learner.ipynb #a70585d8
 class IQADataLoaders(DataLoaders):
@@ -90,7 +91,7 @@ def from_table(cls:IQADataLoaders,
     table:pd.DataFrame, # `image` (anything `open_image` takes) and `mos` in [0,1], 1 = best
     valid:float|list = 0.2, # share of the pictures to validate on, or their row positions; 0 trains on all
     bs:int = 16, # pictures a batch
-    train_views:int = 2, # random views of a picture in training
+    train_views:int = None, # random views of a picture in training; None is what the backbone wants
     seed:int = 42, # of the split
     device:str = None # None is fastai's default: the GPU if there is one
 ) -> IQADataLoaders: # data loaders
@@ -98,7 +99,7 @@ def from_table(cls:IQADataLoaders,
     if len(table) < 2: raise RatingsError(f"{len(table)} rated pictures are too few to learn from: give two at least, and better fifty.")
     table = table.reset_index(drop=True)
     split = IndexSplitter(list(valid)) if not isinstance(valid, (int, float)) else RandomSplitter(valid, seed=seed) if valid else lambda items: (L.range(items), L())
-    cuts = [CutViews(train_views), CutViews(None)]
+    cuts = [CutViews(train_views), CutViews(fixed=True)]
     mos = lambda row: torch.tensor(row.mos, dtype=torch.float32)
     dsets = Datasets(table, tfms=[[lambda row: row.image, *cuts], [mos]], splits=split(range(len(table))))
     dls = dsets.dataloaders(bs=bs, val_bs=bs, drop_last=False, num_workers=0, device=device or default_device())
@@ -254,7 +255,7 @@ def show_results(self:IQALearner,
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'
-    prompts:str|Path = None, # file of pre-trained prompts (`grmp-iqa pretrain`); None starts without visual prompts
+    prompts:str|Path = 'auto', # file of meta-learned prompts (`grmp-iqa pretrain`); 'auto' takes those that ship with the backbone, if any; None starts with fresh ones
     weights:str|Path = None, # of the backbone: a file, or an open_clip tag
     download:bool = False, # may the backbone's weights be fetched?
     text_tokens:int = 4, # context tokens, where no prompts are given
@@ -268,6 +269,7 @@ def iqa_learner(
     "A learner for few-shot quality assessment, with gradient regularisation on."
     given = backbone if isinstance(backbone, Backbone) else load_clip(backbone, weights=weights, download=download)
     backbone = dataclasses.replace(given, clip=deepcopy(given.clip))   # its last blocks will change
+    prompts = given.prompts if prompts == 'auto' else prompts
     card = prompt_card(prompts) if prompts else dict(text_tokens=text_tokens, visual_tokens=0)
     model = QualityCLIP(backbone, card['text_tokens'], card['visual_tokens'])
     if prompts: model.load_prompts(prompts)

@@ -7,8 +7,9 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/pairs.html.md"""
 # %% auto #0
 __all__ = ['SIDE', 'FAULTS', 'KINDS', 'TONE_COST', 'ATTRIBUTES', 'SPOILS', 'N_SCENES', 'N_ATTRIBUTES', 'N_FACTS', 'GROUP',
            'QUALITY_WORDS', 'STRENGTH_WORDS', 'KIND_WORDS', 'SCENE_WORDS', 'SCENE_PROMPTS', 'PREFIX', 'uniform',
-           'draw_scene', 'blobs', 'natural_texture', 'optics', 'vary', 'capture_plan', 'develop', 'capture', 'fidelity',
-           'appearance', 'picture_facts', 'make_shard', 'fitting', 'phrase', 'caption', 'fit', 'questions']
+           'draw_scene', 'blobs', 'random_field', 'leaves', 'texture', 'optics', 'cover', 'vary', 'capture_plan',
+           'develop', 'capture', 'fidelity', 'appearance', 'picture_facts', 'kept_as_jpeg', 'make_shard', 'fitting',
+           'phrase', 'caption', 'fit', 'questions']
 
 # %% ../nbs/04a_pairs.ipynb #621b1ba9
 import math, random
@@ -52,14 +53,45 @@ def blobs(
     "Soft random masks."
     return F.interpolate(torch.randn(n, 1, cells, cells, generator=g), (SIDE,SIDE), mode='bicubic').mul(steep).sigmoid()
 
-def natural_texture(
+def random_field(
     n:int, # fields
-    g:torch.Generator # source of chance
+    g:torch.Generator, # source of chance
+    falls:tuple = (.6, 1.6), # range of the exponent of the spectrum
+    long:float = 0. # up to this many octaves longer in one direction than in the other
 ) -> Tensor: # (n,1,SIDE,SIDE), mean 0, standard deviation 1
     "Random fields with a spectrum like that of photographs."
-    f = (torch.fft.fftfreq(SIDE)[:,None]**2 + torch.fft.rfftfreq(SIDE)**2).sqrt().clamp_min(1/SIDE)
-    field = torch.fft.irfft2(torch.fft.rfft2(torch.randn(n, 1, SIDE, SIDE, generator=g)) * f**-uniform(g, .7, 1.5, n, 1, 1, 1), s=(SIDE,SIDE))
+    fy, fx = torch.fft.fftfreq(SIDE)[:,None], torch.fft.rfftfreq(SIDE)
+    angle, stretch = uniform(g, 0, math.pi, n, 1, 1, 1), 2**uniform(g, 0, long, n, 1, 1, 1)
+    along, across = fx*angle.cos() + fy*angle.sin(), fy*angle.cos() - fx*angle.sin()
+    f = ((along*stretch)**2 + (across/stretch)**2).sqrt().clamp_min(1/SIDE)
+    field = torch.fft.irfft2(torch.fft.rfft2(torch.randn(n, 1, SIDE, SIDE, generator=g)) * f**-uniform(g, *falls, n, 1, 1, 1), s=(SIDE,SIDE))
+    field = field - field.mean((2,3), keepdim=True)
     return field/field.std((2,3), keepdim=True)
+
+def leaves(
+    n:int, # fields
+    g:torch.Generator, # source of chance
+    layers:int = 5 # of shapes
+) -> Tensor: # (n,1,SIDE,SIDE), mean 0, standard deviation 1
+    "Opaque shapes on top of each other, each layer with its own grain."
+    x = torch.zeros(n, 1, SIDE, SIDE)
+    for i in range(layers):
+        shape = random_field(n, g, (.9, 1.5)) > uniform(g, .2, 1.2, n, 1, 1, 1)
+        x = torch.where(shape, uniform(g, -2, 2, n, 1, 1, 1) + .3*random_field(n, g), x)
+    x = x - x.mean((2,3), keepdim=True)
+    return x/x.std((2,3), keepdim=True).clamp_min(1e-3)
+
+def texture(
+    n:int, # fields
+    g:torch.Generator # source of chance
+) -> Tensor: # (n,1,SIDE,SIDE), mean about 0, standard deviation about 1
+    "A texture of one of the four kinds for each."
+    kind = torch.randint(4, (n,), generator=g)[:,None,None,None]
+    field = torch.where(kind == 2, random_field(n, g, long=2.5), random_field(n, g))
+    crisp = (field*uniform(g, 1, 5, n, 1, 1, 1)).tanh()
+    field = torch.where((kind == 1) | (kind == 2) & (torch.rand(n, 1, 1, 1, generator=g) < .6), crisp, field)
+    if rows := (kind.flatten() == 3).nonzero()[:,0].tolist(): field[rows] = leaves(len(rows), g)
+    return field
 
 # %% ../nbs/04a_pairs.ipynb #2274c14c
 def optics(
@@ -79,25 +111,41 @@ def optics(
     return torch.fft.irfft2(torch.fft.rfft2(x)*otf[:,None], s=x.shape[-2:])[..., pad:-pad, pad:-pad]
 
 # %% ../nbs/04a_pairs.ipynb #e59a06d2
+def cover(
+    x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
+    g:torch.Generator # source of chance
+) -> Tensor: # the same, with texture
+    "Lay a texture over parts of most pictures: where the light is within a range, or anywhere, more or less strongly."
+    n = len(x)
+    light, level = x.mean(1, keepdim=True), uniform(g, 0, 1, n, 1, 1, 1)
+    by_light = ((light - level)*torch.where(torch.rand(n, 1, 1, 1, generator=g) < .5, -25., 25.)).sigmoid()
+    u = torch.rand(n, 1, 1, 1, generator=g)
+    where = torch.where(u < .4, blobs(n, 5, 4, g), torch.where(u < .7, by_light, 1.))
+    strength = .03*15**torch.rand(n, 1, 1, 1, generator=g) * (torch.rand(n, 1, 1, 1, generator=g) < .75)
+    tint = 1 + .3*torch.randn(n, 3, 1, 1, generator=g)
+    return (x*torch.exp((strength*tint*where*texture(n, g)).clamp(-1.5, 1))).clamp(0,1)
+
+# %% ../nbs/04a_pairs.ipynb #ead285b7
 def vary(
     x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
     g:torch.Generator # source of chance
 ) -> Tensor: # the same pictures, otherwise taken
-    "Harmless variation: tone, exposure, white balance, saturation, texture, a background out of focus, a trace of noise."
+    "Harmless variation: texture, tone, exposure, white balance, saturation, a background out of focus, a good lens, a trace of noise."
     n, u = len(x), lambda lo,hi,c=1: uniform(g, lo, hi, len(x), c, 1, 1)
+    x = cover(cover(x, g), g)
     x = x.clamp_min(1e-4)**u(.75, 1.35) * u(.82, 1.05) * u(.92, 1.08, 3)
     x = x + u(0, .06)*(1-x)
     grey = x.mean(1, keepdim=True)
-    x = grey + torch.where(u(0,1) < .04, 0., u(.5, 1.15))*(x-grey)
-    rows = torch.rand(n, generator=g) < .5
-    if k := int(rows.sum()): x[rows] = x[rows]*torch.exp(uniform(g, .03, .3, k, 1, 1, 1)*blobs(k, 5, 4, g)*natural_texture(k, g))
-    x, rows = x.clamp(0,1), torch.rand(n, generator=g) < .2
+    x = (grey + torch.where(u(0,1) < .04, 0., u(.5, 1.15))*(x-grey)).clamp(0,1)
+    none, rows = torch.zeros(n), torch.rand(n, generator=g) < .2
     if k := int(rows.sum()):
-        mask, none = blobs(k, 4, 6, g), torch.zeros(k)
-        x[rows] = mask*x[rows] + (1-mask)*optics(x[rows], uniform(g, 1.5, 7, k), none, none, none)
+        mask = blobs(k, 4, 6, g)
+        mask = (1.5*mask/mask.amax((2,3), keepdim=True)).clamp(0,1)   # something is in focus
+        x[rows] = mask*x[rows] + (1-mask)*optics(x[rows], uniform(g, 1.5, 7, k), none[:k], none[:k], none[:k])
+    x = optics(x, none, (uniform(g, -.3, .75, n)).clamp_min(0), none, none)
     return (x + u(0, .008)*torch.randn(x.shape, generator=g)).clamp(0,1)
 
-# %% ../nbs/04a_pairs.ipynb #ead285b7
+# %% ../nbs/04a_pairs.ipynb #4bba5c8d
 FAULTS = ['defocus', 'soft', 'shake', 'exposure', 'noise', 'haze', 'cast', 'saturation', 'upscale', 'sharpen', 'jpeg']
 
 def capture_plan(
@@ -122,7 +170,7 @@ def develop(
     grey = x.mean(1, keepdim=True)
     return (grey + look['saturation']*(x-grey)).clamp(0,1)
 
-# %% ../nbs/04a_pairs.ipynb #48fedaf6
+# %% ../nbs/04a_pairs.ipynb #71f8d504
 def _look(s, up, rich, g):
     "Parameters of `develop`."
     n, v = len(up), lambda t: t[:,None,None,None]
@@ -148,7 +196,7 @@ def _to_file(x, s):
     for i in s['jpeg'].nonzero()[:,0].tolist(): x[i:i+1] = recode(x[i:i+1], format='JPEG', quality=round(60*(1 - float(s['jpeg'][i]))**1.5 + 5))
     return x
 
-# %% ../nbs/04a_pairs.ipynb #4bba5c8d
+# %% ../nbs/04a_pairs.ipynb #042363cb
 KINDS = list(DISTORTIONS)
 #: share of the quality that a fault of tone takes at full strength
 TONE_COST = dict(exposure=.7, haze=.6, cast=.4, saturation=.3)
@@ -182,7 +230,7 @@ def fidelity(
     "What of the reference is left: HaarPSI, bent so that visible damage costs about as much as people say."
     return torch.cat([full_reference_score(a, b) for a,b in zip(reference.split(4), image.split(4))])**1.5   # small pieces stay in the processor's cache
 
-# %% ../nbs/04a_pairs.ipynb #92a13c1c
+# %% ../nbs/04a_pairs.ipynb #259aef97
 def appearance(
     x:Tensor # (N,3,H,W) in [0,1]
 ) -> dict: # brightness, contrast, colour, look: (N,) in [0,1]
@@ -194,7 +242,7 @@ def appearance(
     exposed = torch.exp(-(light-.5)**2/(2*.28**2)).mean((1,2))
     return dict(brightness=light.mean((1,2)), contrast=contrast, colour=colour, look=((.4*exposed + .4*contrast + .2*colour)/.75).clamp(0,1))
 
-# %% ../nbs/04a_pairs.ipynb #259aef97
+# %% ../nbs/04a_pairs.ipynb #bcd8d55d
 ATTRIBUTES = {
     'quality': [('high quality','low quality'), ('good quality','bad quality'), ('good','bad'), ('excellent quality','poor quality'), ('great','terrible'), ('clear','unclear'), ('perfect','awful')],
     'sharpness': [('sharp','blurry'), ('in focus','out of focus'), ('crisp','soft')],
@@ -226,7 +274,7 @@ def picture_facts(
     for a,kinds in SPOILS.items(): seen[a] = 1 - levels[:, [KINDS.index(k) for k in kinds]].amax(1)/5
     return torch.cat([F.one_hot(scene, N_SCENES), torch.stack([seen[a].clamp(0,1) for a in ATTRIBUTES], 1), levels/5], 1)
 
-# %% ../nbs/04a_pairs.ipynb #b763c2ed
+# %% ../nbs/04a_pairs.ipynb #aa6c5510
 GROUP = 3 # pictures of a scene
 
 def _one_kind(x, rng):
@@ -237,6 +285,13 @@ def _one_kind(x, rng):
         levels[j,k] = level
         if level: y[j:j+1] = d.fn(x[j:j+1], d.levels[level-1], torch.Generator().manual_seed(seed)).clamp(0,1)
     return y, levels, .6*fidelity(x, y) + .4*(1 - levels.amax(1)/5)
+
+def kept_as_jpeg(
+    x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
+    rng:random.Random # source of chance
+) -> Tensor: # the same, half of them through a JPEG file of high quality
+    "Most photographs come as JPEG files; that alone is no fault."
+    return torch.cat([recode(p, format='JPEG', quality=rng.randint(78, 97)) if rng.random() < .5 else p for p in x.split(1)])
 
 def make_shard(
     seed:int, # of the training
@@ -253,9 +308,10 @@ def make_shard(
     if taken.any(): y[taken], levels[taken], left[taken] = capture(clean[taken], capture_plan(int(taken.sum()), rng), g)
     for i in range(0, len(clean), GROUP):
         if not taken[i]: y[i:i+GROUP], levels[i:i+GROUP], left[i:i+GROUP] = _one_kind(clean[i:i+GROUP], rng)
+    y = kept_as_jpeg(y, rng)
     return (y*255).round().byte(), picture_facts(names.repeat_interleave(GROUP), y, levels, left)
 
-# %% ../nbs/04a_pairs.ipynb #3c569912
+# %% ../nbs/04a_pairs.ipynb #8c285752
 #: words for quality, and where they are on the scale
 QUALITY_WORDS = {'awful':.02, 'terrible':.06, 'bad':.14, 'low':.18, 'poor':.24, 'mediocre':.42, 'fair':.5, 'average':.55, 'decent':.66, 'good':.8, 'high':.86, 'great':.9, 'excellent':.96, 'perfect':1.}
 STRENGTH_WORDS = {'slight':.2, 'some':.4, 'moderate':.5, 'visible':.6, 'strong':.8, 'heavy':.9, 'extreme':1.}
@@ -281,7 +337,7 @@ def fitting(
     far = {w: abs(v-value) for w,v in words.items()}
     return rng.choice([w for w,d in far.items() if d <= max(.1, min(far.values()) + 1e-6)])
 
-# %% ../nbs/04a_pairs.ipynb #412c70e5
+# %% ../nbs/04a_pairs.ipynb #92dcb3e1
 def phrase(
     adjective:str, # such as 'low quality'
     noun:str, # such as 'photo'
@@ -294,7 +350,7 @@ def phrase(
     text = ' '.join(rng.choice(forms).split())
     return text if rng.random() < .8 or text.startswith(PREFIX) else PREFIX + text
 
-# %% ../nbs/04a_pairs.ipynb #92dcb3e1
+# %% ../nbs/04a_pairs.ipynb #3cb51840
 def caption(
     facts:Tensor, # (9+8+25,) of one picture
     rng:random.Random # source of chance
@@ -320,7 +376,7 @@ def caption(
         claims[i], tail = 1., f' of a {rng.choice(SCENE_WORDS[SCENES[i]])}' + tail
     return phrase(adjective, noun, tail, rng), claims
 
-# %% ../nbs/04a_pairs.ipynb #7fc05f7b
+# %% ../nbs/04a_pairs.ipynb #8cb686e6
 def fit(
     facts:Tensor, # (N,D) of the pictures
     claims:Tensor, # (M,D) of the captions, NaN = not mentioned
@@ -330,7 +386,7 @@ def fit(
     off = (facts[:,None] - claims[None]).square().nan_to_num(0.).sum(-1)
     return torch.exp(-off/(2*width**2))
 
-# %% ../nbs/04a_pairs.ipynb #b62a74ee
+# %% ../nbs/04a_pairs.ipynb #134fc561
 def questions(
     rng:random.Random, # source of chance
     n:int = 7 # pairs about attributes, beside the one the method uses

@@ -230,18 +230,19 @@ def prompt_state(self:QualityCLIP) -> dict: # name -> tensor (the parameters the
 
 @patch
 def save_prompts(self:QualityCLIP,
-    path:str|Path # file to write, *.safetensors; replaced whole or not at all
+    path:str|Path, # file to write, *.safetensors; replaced whole or not at all
+    training:dict = None # what to say of how they were made
 ) -> Path: # the file
     "Write the prompts with the name of their backbone."
     card = dict(kind='grmp-iqa prompts', backbone=self.backbone.name, text_tokens=len(self.text_prompt.context),
-                visual_tokens=self.visual_prompt.n_tokens, antonyms=self.antonyms)
+                visual_tokens=self.visual_prompt.n_tokens, antonyms=self.antonyms, training=training or {})
     with write_aside(path) as aside:
         save_file({n: p.detach().cpu().contiguous() for n,p in self.prompt_state().items()}, aside, metadata={'card': json.dumps(card)})
     return Path(path)
 
 def prompt_card(
     path:str|Path # file that `save_prompts` wrote
-) -> dict: # kind, backbone, text_tokens, visual_tokens, antonyms
+) -> dict: # kind, backbone, text_tokens, visual_tokens, antonyms, training
     "Read what a file of prompts says of itself."
     try:
         with safe_open(path, 'pt') as f: card = json.loads((f.metadata() or {}).get('card', '{}'))

@@ -31,7 +31,7 @@ from .pairs import (ATTRIBUTES, GROUP, KIND_WORDS, N_ATTRIBUTES, N_FACTS, N_SCEN
 SIZE, PATCH = 64, 8 # side of a view and of a patch, in pixels
 TINY = dict(embed_dim=192, vision_cfg=dict(image_size=SIZE, patch_size=PATCH, width=3*PATCH**2, layers=4, head_width=64),
             text_cfg=dict(context_length=24, vocab_size=49408, width=128, heads=4, layers=3))
-VIEWS = dict(size=SIZE, squash=None, short_side=512, grid=3, half_grid=2, whole=True)
+VIEWS = dict(size=SIZE, squash=None, short_side=512, grid=3, half_grid=2, whole=True, train=4)
 
 @cache
 def tokenizer(length:int = 77): # context length
@@ -147,7 +147,7 @@ def batches(
     seed:int, # of the training
     first:int = 0, # step to begin with
     workers:int = 1, # processes that draw; 0 draws in this one
-    passes:int = 3, # steps for each new shard
+    passes:int = 4, # steps for each new shard
     keep:int = 16 # shards to mix
 ):
     "Endless batches: (36,3,3,SIZE,SIZE) normalised views of 36 pictures, and their facts."
