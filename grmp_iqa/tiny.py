@@ -286,8 +286,11 @@ class Training:
         self.mean = {k: v.detach().clone() for k,v in self.clip.state_dict().items()}
 
     def take(self, x, facts, done): # a batch; the share of the training that is over
-        "One step."
-        self.parts = train_step(self.clip, self.opts, done, x, facts, self.ids, step_chance(self.seed, self.step))
+        "One step. The patches that are left out are drawn from torch's global source, which is put back."
+        chance = step_chance(self.seed, self.step)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(chance.getrandbits(40))
+            self.parts = train_step(self.clip, self.opts, done, x, facts, self.ids, chance)
         self.step += 1
         with torch.no_grad():
             for k,v in self.clip.state_dict().items(): self.mean[k].lerp_(v, 1 - min(self.decay, self.step/(self.step+9)))
