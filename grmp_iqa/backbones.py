@@ -78,6 +78,7 @@ def layers(self:Views,
     half = [(halved(image, self.size), self.half_grid)] if self.half_grid else []
     return whole + [(image, self.grid)] + half
 
+# %% ../nbs/04_backbones.ipynb #2afa1a75
 @patch
 def __call__(self:Views,
     image # anything `open_image` takes
@@ -101,7 +102,7 @@ def random(self:Views,
     views = torch.cat([self.cut(im, [tuple(int(r*(s-self.size+1)) for r,s in zip(at, im.size))]) for im,at in zip(chosen, u[:,:2].tolist())])
     return torch.where(u[:,2,None,None,None] < 0.5, views.flip(-1), views)
 
-# %% ../nbs/04_backbones.ipynb #8ad3af71
+# %% ../nbs/04_backbones.ipynb #3299f1db
 @dataclass
 class Backbone:
     "A CLIP with what belongs to it."
@@ -115,7 +116,7 @@ class Backbone:
 class BackboneError(IQAError):
     "A backbone that can't be had; the sentence says what to do."
 
-# %% ../nbs/04_backbones.ipynb #ffed819f
+# %% ../nbs/04_backbones.ipynb #a5f80b77
 WEIGHTS = Path(__file__).parent/'weights' if '__file__' in globals() else Path('../grmp_iqa/weights')
 
 def build_clip(
@@ -136,7 +137,7 @@ def expand_embedding(
     full[ids] = rows
     return {**state, 'token_embedding.weight': full}
 
-# %% ../nbs/04_backbones.ipynb #a5f80b77
+# %% ../nbs/04_backbones.ipynb #456fe377
 def load_packaged(
     name:str # folder of `grmp_iqa/weights`, or the absolute path of one that `train_backbone` wrote
 ) -> Backbone: # ready to use
@@ -149,7 +150,7 @@ def load_packaged(
     prompts = folder/'prompts.safetensors'
     return Backbone(name, clip.eval(), tokenizer, Views(**card['views']), card['model_cfg'], prompts if prompts.is_file() else None)
 
-# %% ../nbs/04_backbones.ipynb #3a964d0b
+# %% ../nbs/04_backbones.ipynb #98117dd0
 def find_weights(
     name:str, # open_clip model name
     tag:str, # open_clip pretrained tag, such as 'openai'
@@ -182,7 +183,7 @@ def resolve_weights(
     try: return open_clip.download_pretrained(open_clip.get_pretrained_cfg(name, tag), cache_dir=cache_dir), tag
     except Exception as e: raise BackboneError(f"The {tag!r} weights of {name!r} could not be downloaded ({type(e).__name__}): check the network, or {remedy}.") from e
 
-# %% ../nbs/04_backbones.ipynb #98117dd0
+# %% ../nbs/04_backbones.ipynb #7a7b9024
 def load_named(
     name:str, # open_clip model name, or 'local-dir:FOLDER'
     file:str|None, # weights; None where the folder has them
@@ -213,7 +214,7 @@ BACKBONES = {
     'tiny': 'small CLIP trained on rendered pictures; ships with the package, works offline',
     'ViT-B-16-quickgelu': "OpenAI's ViT-B/16, the paper's backbone; about 600 MB, from a file or downloaded when asked"}
 
-# %% ../nbs/04_backbones.ipynb #7a7b9024
+# %% ../nbs/04_backbones.ipynb #9a858ff1
 def load_clip(
     name:str = 'tiny', # 'tiny', any open_clip model name, 'local-dir:FOLDER', or the path of a folder with open_clip_config.json
     weights:str|Path = None, # a file of weights, or an open_clip pretrained tag such as 'openai'

@@ -46,6 +46,7 @@ def level_scores(
         tables.append(kept)
     return pd.concat(tables, ignore_index=True)
 
+# %% ../nbs/13b_bench.ipynb #43c6bfdc
 def level_srcc(
     scores:pd.DataFrame, # as `level_scores` gives it
     name:str # of the column
@@ -138,6 +139,7 @@ def _levels(file, backbone, zero_shot, pictures, hands, epochs, seed, progress):
 
 def _row(value, low, high): return f'{value:.3f} [{low:.3f}, {high:.3f}]'
 
+# %% ../nbs/13b_bench.ipynb #46f6652a
 def rated_rows(
     photos:str|Path, # folder of rated photographs
     ratings:str|Path, # their ratings

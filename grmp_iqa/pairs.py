@@ -68,6 +68,7 @@ def random_field(
     field = field - field.mean((2,3), keepdim=True)
     return field/field.std((2,3), keepdim=True)
 
+# %% ../nbs/04a_pairs.ipynb #f9c4ef82
 def leaves(
     n:int, # fields
     g:torch.Generator, # source of chance
@@ -93,7 +94,7 @@ def texture(
     if rows := (kind.flatten() == 3).nonzero()[:,0].tolist(): field[rows] = leaves(len(rows), g)
     return field
 
-# %% ../nbs/04a_pairs.ipynb #2274c14c
+# %% ../nbs/04a_pairs.ipynb #8d1e6f62
 def optics(
     x:Tensor, # (N,3,SIDE,SIDE)
     radius:Tensor, # (N,) of the disc of a lens out of focus, in pixels
@@ -110,7 +111,7 @@ def optics(
     otf = 2*torch.special.bessel_j1(z)/z * torch.exp(-2*(math.pi*v(sigma)*f)**2) * torch.sinc(v(length)*(fx*v(angle.cos()) + fy*v(angle.sin())))
     return torch.fft.irfft2(torch.fft.rfft2(x)*otf[:,None], s=x.shape[-2:])[..., pad:-pad, pad:-pad]
 
-# %% ../nbs/04a_pairs.ipynb #e59a06d2
+# %% ../nbs/04a_pairs.ipynb #57bf9bf4
 def cover(
     x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
     g:torch.Generator # source of chance
@@ -125,7 +126,7 @@ def cover(
     tint = 1 + .3*torch.randn(n, 3, 1, 1, generator=g)
     return (x*torch.exp((strength*tint*where*texture(n, g)).clamp(-1.5, 1))).clamp(0,1)
 
-# %% ../nbs/04a_pairs.ipynb #ead285b7
+# %% ../nbs/04a_pairs.ipynb #48fedaf6
 def vary(
     x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
     g:torch.Generator # source of chance
@@ -145,7 +146,7 @@ def vary(
     x = optics(x, none, (uniform(g, -.3, .75, n)).clamp_min(0), none, none)
     return (x + u(0, .008)*torch.randn(x.shape, generator=g)).clamp(0,1)
 
-# %% ../nbs/04a_pairs.ipynb #4bba5c8d
+# %% ../nbs/04a_pairs.ipynb #71f8d504
 FAULTS = ['defocus', 'soft', 'shake', 'exposure', 'noise', 'haze', 'cast', 'saturation', 'upscale', 'sharpen', 'jpeg']
 
 def capture_plan(
@@ -170,7 +171,7 @@ def develop(
     grey = x.mean(1, keepdim=True)
     return (grey + look['saturation']*(x-grey)).clamp(0,1)
 
-# %% ../nbs/04a_pairs.ipynb #71f8d504
+# %% ../nbs/04a_pairs.ipynb #052ecd00
 def _look(s, up, rich, g):
     "Parameters of `develop`."
     n, v = len(up), lambda t: t[:,None,None,None]
@@ -196,7 +197,7 @@ def _to_file(x, s):
     for i in s['jpeg'].nonzero()[:,0].tolist(): x[i:i+1] = recode(x[i:i+1], format='JPEG', quality=round(60*(1 - float(s['jpeg'][i]))**1.5 + 5))
     return x
 
-# %% ../nbs/04a_pairs.ipynb #042363cb
+# %% ../nbs/04a_pairs.ipynb #92a13c1c
 KINDS = list(DISTORTIONS)
 #: share of the quality that a fault of tone takes at full strength
 TONE_COST = dict(exposure=.7, haze=.6, cast=.4, saturation=.3)
@@ -230,7 +231,7 @@ def fidelity(
     "What of the reference is left: HaarPSI, bent so that visible damage costs about as much as people say."
     return torch.cat([full_reference_score(a, b) for a,b in zip(reference.split(4), image.split(4))])**1.5   # small pieces stay in the processor's cache
 
-# %% ../nbs/04a_pairs.ipynb #259aef97
+# %% ../nbs/04a_pairs.ipynb #db0209e0
 def appearance(
     x:Tensor # (N,3,H,W) in [0,1]
 ) -> dict: # brightness, contrast, colour, look: (N,) in [0,1]
@@ -242,7 +243,7 @@ def appearance(
     exposed = torch.exp(-(light-.5)**2/(2*.28**2)).mean((1,2))
     return dict(brightness=light.mean((1,2)), contrast=contrast, colour=colour, look=((.4*exposed + .4*contrast + .2*colour)/.75).clamp(0,1))
 
-# %% ../nbs/04a_pairs.ipynb #bcd8d55d
+# %% ../nbs/04a_pairs.ipynb #ef4fda5e
 ATTRIBUTES = {
     'quality': [('high quality','low quality'), ('good quality','bad quality'), ('good','bad'), ('excellent quality','poor quality'), ('great','terrible'), ('clear','unclear'), ('perfect','awful')],
     'sharpness': [('sharp','blurry'), ('in focus','out of focus'), ('crisp','soft')],
@@ -274,7 +275,7 @@ def picture_facts(
     for a,kinds in SPOILS.items(): seen[a] = 1 - levels[:, [KINDS.index(k) for k in kinds]].amax(1)/5
     return torch.cat([F.one_hot(scene, N_SCENES), torch.stack([seen[a].clamp(0,1) for a in ATTRIBUTES], 1), levels/5], 1)
 
-# %% ../nbs/04a_pairs.ipynb #aa6c5510
+# %% ../nbs/04a_pairs.ipynb #3c569912
 GROUP = 3 # pictures of a scene
 
 def _one_kind(x, rng):
@@ -293,6 +294,7 @@ def kept_as_jpeg(
     "Most photographs come as JPEG files; that alone is no fault."
     return torch.cat([recode(p, format='JPEG', quality=rng.randint(78, 97)) if rng.random() < .5 else p for p in x.split(1)])
 
+# %% ../nbs/04a_pairs.ipynb #46b59153
 def make_shard(
     seed:int, # of the training
     number:int, # of the shard
@@ -311,7 +313,7 @@ def make_shard(
     y = kept_as_jpeg(y, rng)
     return (y*255).round().byte(), picture_facts(names.repeat_interleave(GROUP), y, levels, left)
 
-# %% ../nbs/04a_pairs.ipynb #8c285752
+# %% ../nbs/04a_pairs.ipynb #92dcb3e1
 #: words for quality, and where they are on the scale
 QUALITY_WORDS = {'awful':.02, 'terrible':.06, 'bad':.14, 'low':.18, 'poor':.24, 'mediocre':.42, 'fair':.5, 'average':.55, 'decent':.66, 'good':.8, 'high':.86, 'great':.9, 'excellent':.96, 'perfect':1.}
 STRENGTH_WORDS = {'slight':.2, 'some':.4, 'moderate':.5, 'visible':.6, 'strong':.8, 'heavy':.9, 'extreme':1.}
@@ -337,7 +339,7 @@ def fitting(
     far = {w: abs(v-value) for w,v in words.items()}
     return rng.choice([w for w,d in far.items() if d <= max(.1, min(far.values()) + 1e-6)])
 
-# %% ../nbs/04a_pairs.ipynb #92dcb3e1
+# %% ../nbs/04a_pairs.ipynb #12dc99f5
 def phrase(
     adjective:str, # such as 'low quality'
     noun:str, # such as 'photo'
@@ -350,7 +352,7 @@ def phrase(
     text = ' '.join(rng.choice(forms).split())
     return text if rng.random() < .8 or text.startswith(PREFIX) else PREFIX + text
 
-# %% ../nbs/04a_pairs.ipynb #3cb51840
+# %% ../nbs/04a_pairs.ipynb #5cc2cfc8
 def caption(
     facts:Tensor, # (9+8+25,) of one picture
     rng:random.Random # source of chance
@@ -376,7 +378,7 @@ def caption(
         claims[i], tail = 1., f' of a {rng.choice(SCENE_WORDS[SCENES[i]])}' + tail
     return phrase(adjective, noun, tail, rng), claims
 
-# %% ../nbs/04a_pairs.ipynb #8cb686e6
+# %% ../nbs/04a_pairs.ipynb #79f1c771
 def fit(
     facts:Tensor, # (N,D) of the pictures
     claims:Tensor, # (M,D) of the captions, NaN = not mentioned
@@ -386,7 +388,7 @@ def fit(
     off = (facts[:,None] - claims[None]).square().nan_to_num(0.).sum(-1)
     return torch.exp(-off/(2*width**2))
 
-# %% ../nbs/04a_pairs.ipynb #134fc561
+# %% ../nbs/04a_pairs.ipynb #0bfd02ce
 def questions(
     rng:random.Random, # source of chance
     n:int = 7 # pairs about attributes, beside the one the method uses

@@ -143,6 +143,7 @@ def step_chance(
     "What is random in a step depends on nothing before it."
     return random.Random(f'step {seed}/{step}')
 
+# %% ../nbs/04b_tiny.ipynb #4ba6b4ba
 def batches(
     seed:int, # of the training
     first:int = 0, # step to begin with
