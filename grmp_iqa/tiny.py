@@ -11,11 +11,11 @@ __all__ = ['SIZE', 'PATCH', 'TINY', 'VIEWS', 'WEIGHTING', 'tokenizer', 'vocabula
            'train_step', 'Training', 'fit_tiny', 'check_free', 'save_tiny', 'train_backbone']
 
 # %% ../nbs/04b_tiny.ipynb #bd1079a6
-import json, math, os, random, shutil, time
+import json, math, os, random, time
 from functools import cache
 from pathlib import Path
 
-import open_clip, pandas as pd, torch, torch.nn.functional as F
+import open_clip, torch, torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from .backbones import build_clip
-from .images import IQAError, check_name, write_aside
-from .pairs import (ATTRIBUTES, GROUP, KIND_WORDS, N_ATTRIBUTES, N_FACTS, N_SCENES, PREFIX, QUALITY_WORDS, SCENE_PROMPTS, SCENE_WORDS,
+from .images import IQAError, write_aside
+from .pairs import (ATTRIBUTES, GROUP, KIND_WORDS, N_FACTS, N_SCENES, PREFIX, QUALITY_WORDS, SCENE_PROMPTS, SCENE_WORDS,
                             SIDE, STRENGTH_WORDS, caption, fit, make_shard, questions)
 
 # %% ../nbs/04b_tiny.ipynb #b2a02b8b
