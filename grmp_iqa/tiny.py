@@ -143,7 +143,7 @@ def step_chance(
     "What is random in a step depends on nothing before it."
     return random.Random(f'step {seed}/{step}')
 
-# %% ../nbs/04b_tiny.ipynb #4ba6b4ba
+# %% ../nbs/04b_tiny.ipynb #5e14e183
 def batches(
     seed:int, # of the training
     first:int = 0, # step to begin with
@@ -171,7 +171,7 @@ def draw_batch(
     pixels, whole, facts = (torch.cat([kept[s][part][i:i+GROUP] for s,i in chosen]) for part in range(3))
     return normalised(torch.stack([whole, random_crops(pixels, g), random_crops(pixels, g)], 1)), facts
 
-# %% ../nbs/04b_tiny.ipynb #1b1aac30
+# %% ../nbs/04b_tiny.ipynb #b2f56c6a
 def caption_loss(
     logits:Tensor, # (N,M) temperature times cosine
     m:Tensor # (N,M) how well captions fit
@@ -187,7 +187,7 @@ def ranking_loss(
 ) -> Tensor: # ()
     "Logistic loss of the pairs that differ in quality."
     scene = torch.arange(len(q), device=q.device)//GROUP
-    weight = (q[:,None] - q[None] > .04)*torch.where(scene[:,None] == scene[None], 1., .15)
+    weight = (q[:,None] - q[None] > .04)*torch.where(scene[:,None] == scene[None], 1., .4)
     return (weight*F.softplus(s[None] - s[:,None])).sum()/weight.sum().clamp_min(1e-6)
 
 def readout_loss(
@@ -199,7 +199,7 @@ def readout_loss(
     weight[0] = 6.
     return (weight*F.binary_cross_entropy_with_logits(logits[:,N_SCENES:], facts[:,N_SCENES:], reduction='none')).mean()
 
-# %% ../nbs/04b_tiny.ipynb #3e3835f0
+# %% ../nbs/04b_tiny.ipynb #1d4820fa
 WEIGHTING = dict(caption=.5, ask=2., scene=.5, rank=1., readout=10.)
 
 def picture_features(
@@ -231,7 +231,7 @@ def losses(
                 rank=ranking_loss(yes[:,0], facts[:,N_SCENES]),
                 readout=readout_loss(clip.readout(8*v), facts))
 
-# %% ../nbs/04b_tiny.ipynb #c31f60b1
+# %% ../nbs/04b_tiny.ipynb #dd9bb05c
 def optimisers(
     clip:nn.Module # model to train
 ) -> list: # of optimisers; the rate of each group is its `initial_lr` times the schedule
@@ -253,7 +253,7 @@ def rate(
     "A short warm-up, then half a cosine down to zero."
     return min(done/.03, 1)*(1 + math.cos(math.pi*done))/2
 
-# %% ../nbs/04b_tiny.ipynb #a5a52871
+# %% ../nbs/04b_tiny.ipynb #3312b983
 def train_step(
     clip:nn.Module, # changed in place
     opts:list, # from `optimisers`
@@ -275,7 +275,7 @@ def train_step(
     with torch.no_grad(): clip.logit_scale.clamp_(max=math.log(100))
     return {k: round(l.item(), 4) for k,l in parts.items()}
 
-# %% ../nbs/04b_tiny.ipynb #a7584813
+# %% ../nbs/04b_tiny.ipynb #f1542c45
 class Training:
     "A training between two steps: model, optimisers, running mean, number of steps, minutes, record of the losses."
     def __init__(self,
@@ -310,7 +310,7 @@ class Training:
         for o,s in zip(self.opts, state['opts']): o.load_state_dict(s)
         self.mean, self.step, self.minutes, self.record = state['mean'], state['step'], state['minutes'], state['record']
 
-# %% ../nbs/04b_tiny.ipynb #c21b965c
+# %% ../nbs/04b_tiny.ipynb #efaae140
 def fit_tiny(
     run:Training, # where to start from; changed in place
     steps:int|None, # how many in all; None to go by the clock
@@ -332,7 +332,7 @@ def fit_tiny(
         bar.set_postfix(run.parts)
         if state: run.save(state)
 
-# %% ../nbs/04b_tiny.ipynb #457b2488
+# %% ../nbs/04b_tiny.ipynb #ed0e1a39
 def check_free(
     folder # to be made
 ):
@@ -357,7 +357,7 @@ def save_tiny(
         (Path(aside)/'open_clip_config.json').write_text(json.dumps(config, indent=1), encoding='utf-8')
     return Path(folder)
 
-# %% ../nbs/04b_tiny.ipynb #9ba8b4a5
+# %% ../nbs/04b_tiny.ipynb #d2a90fdf
 def train_backbone(
     folder, # where the weights go
     minutes:float|None = None, # how long to train; 60 if `steps` is not given either
