@@ -17,14 +17,13 @@ from tqdm.auto import tqdm
 
 from .backbones import Backbone, load_clip
 from .benchmarks import read_ratings, synthetic_benchmark
-from .demo import METHODS, PRETRAIN_SIZE, open_folder, run_demo
+from .demo import METHODS, distortion_tasks, open_folder, run_demo
 from .distortions import DISTORTIONS
 from .images import IMAGE_SUFFIXES, SCENES, ImageError, open_image, render_scene, set_seed, write_aside
 from .meta import meta_pretrain
 from .objectives import correlation_report, srcc
 from .prompts import QualityCLIP
 from .scoring import Scorer
-from .tasks import TaskSampler
 
 # %% ../nbs/13b_bench.ipynb #b5975b66
 def level_scores(
@@ -46,7 +45,7 @@ def level_scores(
         tables.append(kept)
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/13b_bench.ipynb #43c6bfdc
+# %% ../nbs/13b_bench.ipynb #f7810ea0
 def level_srcc(
     scores:pd.DataFrame, # as `level_scores` gives it
     name:str # of the column
@@ -66,7 +65,7 @@ def level_report(
     draws = pd.DataFrame([level_srcc(pd.concat([groups[i] for i in rng.integers(len(groups), size=len(groups))]), name) for _ in range(resamples)])
     return {k: (v, *draws[k].quantile([.025, .975])) for k,v in value.items()}
 
-# %% ../nbs/13b_bench.ipynb #cc523a56
+# %% ../nbs/13b_bench.ipynb #bafe0fd4
 def held_out_scorers(
     backbone:Backbone, # as `load_clip` gives it
     hands:int = 5, # parts into which the kinds are dealt
@@ -75,17 +74,16 @@ def held_out_scorers(
     progress:bool = True # show progress bars
 ) -> dict: # kind -> `Scorer` whose prompts never met it
     "Meta-learn prompts without each hand of kinds; three of the other kinds choose the epoch."
-    table, kinds, scorers = synthetic_benchmark(size=PRETRAIN_SIZE, seed=seed), list(DISTORTIONS), {}
+    kinds, scorers = list(DISTORTIONS), {}
     for hand in range(hands):
         mine = kinds[hand::hands]
         set_seed(seed)
         model = QualityCLIP(backbone, visual_tokens=8)
-        tasks = TaskSampler(table[~table.distortion.isin(mine)], seed=seed)
-        meta_pretrain(model, tasks, epochs=epochs, seed=seed, progress=progress)
+        meta_pretrain(model, distortion_tasks(without=mine, seed=seed), epochs=epochs, seed=seed, progress=progress)
         scorers |= dict.fromkeys(mine, Scorer.from_model(model.eval()))
     return scorers
 
-# %% ../nbs/13b_bench.ipynb #e254a620
+# %% ../nbs/13b_bench.ipynb #5a4dc6b1
 def scene_accuracy(
     backbone:Backbone, # as `load_clip` gives it
     each:int = 40, # scenes of each word
@@ -117,7 +115,7 @@ def milliseconds(
     finally: torch.set_num_threads(threads)
     return float(np.median(times[1:])), min(times[1:]), max(times[1:])
 
-# %% ../nbs/13b_bench.ipynb #c41eeef5
+# %% ../nbs/13b_bench.ipynb #9e2a7594
 def _pristine(folder):
     "Pictures of a folder and its subfolders; rendered scenes without one."
     if folder is None: return [render_scene(s, 8_000_000 + i, 320) for s in SCENES for i in range(2)]
@@ -139,7 +137,7 @@ def _levels(file, backbone, zero_shot, pictures, hands, epochs, seed, progress):
 
 def _row(value, low, high): return f'{value:.3f} [{low:.3f}, {high:.3f}]'
 
-# %% ../nbs/13b_bench.ipynb #46f6652a
+# %% ../nbs/13b_bench.ipynb #414d6d19
 def rated_rows(
     photos:str|Path, # folder of rated photographs
     ratings:str|Path, # their ratings
@@ -158,7 +156,7 @@ def rated_rows(
     rows |= {f'rated photographs, {shots} shots, {draws} draws, {m}: SRCC': demo.SRCC[m] for m in METHODS}
     return rows | {f'rated photographs, {shots} shots, both halves over plain prompt tuning': demo['SRCC over plain']['both']}
 
-# %% ../nbs/13b_bench.ipynb #9e2a7594
+# %% ../nbs/13b_bench.ipynb #4b3fcb7a
 def bench_tiny(
     out:str|Path = 'grmp-iqa-bench', # folder for the table and what it is made of
     photos:str|Path = None, # folder of rated photographs; None leaves those measures out

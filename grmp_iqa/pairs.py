@@ -10,7 +10,7 @@ __all__ = ['SIDE', 'TEXTURES', 'FAULTS', 'COMMON', 'KINDS', 'TONE_COST', 'ATTRIB
            'PREFIX', 'uniform', 'draw_scene', 'blobs', 'standard', 'random_field', 'crisp', 'strands', 'leaves',
            'relief', 'random_net', 'texture', 'tinted', 'bent', 'collage', 'clean_pictures', 'optics', 'cover', 'vary',
            'capture_plan', 'develop', 'capture', 'fidelity', 'appearance', 'picture_facts', 'kept_as_jpeg',
-           'make_shard', 'fitting', 'phrase', 'caption', 'fit', 'questions']
+           'make_shard', 'pristine_pictures', 'fitting', 'phrase', 'caption', 'fit', 'questions']
 
 # %% ../nbs/04a_pairs.ipynb #621b1ba9
 import math, random
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .benchmarks import full_reference_score
 from .distortions import DISTORTIONS, recode
-from .images import SCENES, image_tensor, render_scene
+from .images import SCENES, image_tensor, render_scene, tensor_image
 
 # %% ../nbs/04a_pairs.ipynb #56ff048b
 SIDE = 320 # side of a picture, in pixels
@@ -409,6 +409,18 @@ def make_shard(
     return (y*255).round().byte(), picture_facts(scene.repeat_interleave(GROUP), y, levels, left)
 
 # %% ../nbs/04a_pairs.ipynb #ec75e852
+def pristine_pictures(
+    n:int = 24, # how many
+    size:int = 224, # side, in pixels; 320 at most
+    seed:int = 0 # which ones
+) -> dict: # name -> picture
+    "Clean pictures as a good camera takes them, the nine scenes in turn, with all their texture."
+    rng, g = random.Random(f'pristine {seed}'), torch.Generator().manual_seed(seed)
+    scene, cut = torch.arange(n) % N_SCENES, (SIDE-size)//2
+    x = vary(clean_pictures(scene, rng, g), g)[..., cut:cut+size, cut:cut+size]
+    return {f'{SCENES[s]}-{i}': tensor_image(p) for i,(s,p) in enumerate(zip(scene.tolist(), x))}
+
+# %% ../nbs/04a_pairs.ipynb #79f1c771
 #: words for quality, and where they are on the scale
 QUALITY_WORDS = {'awful':.02, 'terrible':.06, 'bad':.14, 'low':.18, 'poor':.24, 'mediocre':.42, 'fair':.5, 'average':.55, 'decent':.66, 'good':.8, 'high':.86, 'great':.9, 'excellent':.96, 'perfect':1.}
 STRENGTH_WORDS = {'slight':.2, 'some':.4, 'moderate':.5, 'visible':.6, 'strong':.8, 'heavy':.9, 'extreme':1.}
@@ -434,7 +446,7 @@ def fitting(
     far = {w: abs(v-value) for w,v in words.items()}
     return rng.choice([w for w,d in far.items() if d <= max(.1, min(far.values()) + 1e-6)])
 
-# %% ../nbs/04a_pairs.ipynb #b62a74ee
+# %% ../nbs/04a_pairs.ipynb #134fc561
 def phrase(
     adjective:str, # such as 'low quality'
     noun:str, # such as 'photo'
@@ -447,7 +459,7 @@ def phrase(
     text = ' '.join(rng.choice(forms).split())
     return text if rng.random() < .8 or text.startswith(PREFIX) else PREFIX + text
 
-# %% ../nbs/04a_pairs.ipynb #134fc561
+# %% ../nbs/04a_pairs.ipynb #a9696a52
 def caption(
     facts:Tensor, # (9+8+25,) of one picture
     rng:random.Random # source of chance
@@ -473,7 +485,7 @@ def caption(
         claims[i], tail = 1., f' of a {rng.choice(SCENE_WORDS[SCENES[i]])}' + tail
     return phrase(adjective, noun, tail, rng), claims
 
-# %% ../nbs/04a_pairs.ipynb #331ff520
+# %% ../nbs/04a_pairs.ipynb #d8dfb4a5
 def fit(
     facts:Tensor, # (N,D) of the pictures
     claims:Tensor, # (M,D) of the captions, NaN = not mentioned
@@ -483,7 +495,7 @@ def fit(
     off = (facts[:,None] - claims[None]).square().nan_to_num(0.).sum(-1)
     return torch.exp(-off/(2*width**2))
 
-# %% ../nbs/04a_pairs.ipynb #7e4a0f8e
+# %% ../nbs/04a_pairs.ipynb #9fb359f1
 def questions(
     rng:random.Random, # source of chance
     n:int = 7 # pairs about attributes, beside the one the method uses

@@ -6,7 +6,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/prompts.html.md"""
 
 # %% auto #0
 __all__ = ['ANTONYMS', 'REFERENCE_NAMES', 'hooked', 'TextPrompt', 'VisualPrompt', 'image_features', 'CheckpointError',
-           'QualityCLIP', 'prompt_card', 'check_shapes', 'from_reference_names', 'reference_config']
+           'QualityCLIP', 'shortened', 'prompt_card', 'check_shapes', 'from_reference_names', 'reference_config']
 
 # %% ../nbs/05_prompts.ipynb #c0303d85
 import json, math
@@ -19,8 +19,8 @@ from fastcore.basics import patch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .backbones import Backbone, Views, build_clip
-from .images import SCENES, IQAError, write_aside
+from .backbones import PRECISIONS, Backbone, Views, build_clip, computing
+from .images import SCENES, IQAError, check_name, write_aside
 
 # %% ../nbs/05_prompts.ipynb #ea6f6cfc
 @contextmanager
@@ -122,9 +122,11 @@ class QualityCLIP(nn.Module):
         visual_tokens:int = 0, # visual prompt tokens at each block; 0 is off, the paper has 100
         antonyms:tuple = ANTONYMS, # the good and the bad text
         scenes:tuple = SCENES, # words of the scene prompts "a photo of a ..."
-        dropout:float = 0.1 # on the visual prompts, in training
+        dropout:float = 0.1, # on the visual prompts, in training
+        precision:str = 'float32' # of the towers' matrix products: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
     ):
         super().__init__()
+        self.precision = check_name(precision, PRECISIONS, 'precision')
         clip, visual = backbone.clip, backbone.clip.visual
         blocks = getattr(getattr(visual, 'transformer', None), 'resblocks', [])
         if visual_tokens and not (len(blocks) and getattr(visual, 'pool_type', '') == 'tok'):
@@ -137,6 +139,7 @@ class QualityCLIP(nn.Module):
         self.feature = nn.Identity()   # every picture feature passes here, so that a callback can hook it
         self.register_buffer('quality_tokens', tokens('X '*text_tokens + f'{a}.' for a in antonyms), persistent=False)
         self.register_buffer('scene_tokens', tokens(f'a photo of a {s}' for s in scenes), persistent=False)
+        self.quality_length, self.scene_length = (int(t.argmax(dim=-1).max()) + 1 for t in (self.quality_tokens, self.scene_tokens))
         self.to(clip.logit_scale.device)
 
 # %% ../nbs/05_prompts.ipynb #a490fa83
@@ -160,16 +163,34 @@ def train(self:QualityCLIP,
     return self
 
 # %% ../nbs/05_prompts.ipynb #8ec486bf
+def shortened(
+    text:nn.Module, # open_clip text tower, or a CLIP that has it built in
+    length:int # positions to keep: up to the last end token
+):
+    "Context manager: texts encoded inside it are cut to `length` positions, where the tower is causal and reads the end token."
+    causal = getattr(text, 'attn_mask', None) is not None and getattr(text, 'cls_emb', None) is None
+    if not causal or getattr(text, 'text_pool_type', getattr(text, 'pool_type', '')) != 'argmax': return hooked()
+    cut = lambda module, args, kwargs: ((args[0][:,:length], *args[1:]), {**kwargs, 'attn_mask': kwargs['attn_mask'][:length,:length]})
+    return hooked(text.transformer.register_forward_pre_hook(cut, with_kwargs=True))
+
+@patch
+def encode_texts(self:QualityCLIP,
+    tokens:Tensor, # (C,L) token numbers
+    length:int # positions up to the last end token
+) -> Tensor: # (C,D), of length one
+    "Text features."
+    with shortened(getattr(self.clip, 'text', self.clip), length), computing(self.precision, tokens.device):
+        return self.clip.encode_text(tokens, normalize=True).to(self.clip.logit_scale.dtype)
+
 @patch
 def quality_text(self:QualityCLIP) -> Tensor: # (2,D), of length one
     "Features of the good and the bad text, with the learnable context."
-    with self.text_prompt.slipped_into(self.token_embedding):
-        return self.clip.encode_text(self.quality_tokens, normalize=True)
+    with self.text_prompt.slipped_into(self.token_embedding): return self.encode_texts(self.quality_tokens, self.quality_length)
 
 @patch
 def scene_text(self:QualityCLIP) -> Tensor: # (S,D), of length one
     "Features of the scene prompts, which have no learnable context."
-    return self.clip.encode_text(self.scene_tokens, normalize=True)
+    return self.encode_texts(self.scene_tokens, self.scene_length)
 
 # %% ../nbs/05_prompts.ipynb #7be0f58e
 @patch
@@ -177,7 +198,8 @@ def encode_image(self:QualityCLIP,
     images:Tensor # (N,3,H,W), or (N,K,3,H,W) for K views a picture; normalised
 ) -> Tensor: # (N,D), of length one
     "Picture features with the visual prompts."
-    return self.feature(image_features(self.clip.visual, self.visual_prompt, images))
+    with computing(self.precision, images.device): feature = image_features(self.clip.visual, self.visual_prompt, images)
+    return self.feature(feature.to(self.clip.logit_scale.dtype))
 
 @patch
 def quality_logits(self:QualityCLIP,
@@ -209,7 +231,7 @@ def score(self:QualityCLIP,
     "Scores of a batch, without gradients; call `eval()` first if the model was training."
     return self(images).softmax(dim=1)[:,0]
 
-# %% ../nbs/05_prompts.ipynb #a1d05240
+# %% ../nbs/05_prompts.ipynb #05953f17
 @patch
 def last_blocks(self:QualityCLIP,
     n:int = 4 # blocks of each tower, counted from the end
@@ -222,7 +244,7 @@ def last_blocks(self:QualityCLIP,
         starts += [f'{prefix}transformer.resblocks.{i}.' for i in range(max(0, len(blocks)-n), len(blocks))]
     return {name: p for name,p in self.named_parameters() if name.startswith(tuple(starts))}
 
-# %% ../nbs/05_prompts.ipynb #924a04b3
+# %% ../nbs/05_prompts.ipynb #ed288b1b
 @patch
 def prompt_state(self:QualityCLIP) -> dict: # name -> tensor (the parameters themselves)
     "The learnable prompts: text context and everything of the visual prompts."
@@ -250,7 +272,7 @@ def prompt_card(
     if card.get('kind') != 'grmp-iqa prompts': raise CheckpointError(f"{path} holds no prompts: give a file that `save_prompts` or `grmp-iqa pretrain` wrote.")
     return card
 
-# %% ../nbs/05_prompts.ipynb #81153dfb
+# %% ../nbs/05_prompts.ipynb #37fe3185
 def check_shapes(
     state:dict, # name -> tensor, to be loaded
     wanted:dict, # name -> tensor, what they must fit
@@ -279,7 +301,7 @@ def load_prompts(self:QualityCLIP,
         for n,t in state.items(): own[n].copy_(t)
     return self
 
-# %% ../nbs/05_prompts.ipynb #f95ec1b9
+# %% ../nbs/05_prompts.ipynb #950f2e7f
 REFERENCE_NAMES = {'image_encoder.prompt_embeddings': 'visual_prompt.shallow', 'image_encoder.deep_prompt_embeddings': 'visual_prompt.deep',
                    'image_encoder.prompt_proj.': 'visual_prompt.proj.', 'image_encoder.prompt_norm.': 'visual_prompt.norm.',
                    'prompt_learner2.ctx': 'text_prompt.context', 'image_encoder.': 'clip.visual.', 'text_encoder.': 'clip.', 'logit_scale': 'clip.logit_scale'}
@@ -309,7 +331,7 @@ def reference_config(
         text_cfg=dict(context_length=length, vocab_size=len(state['clip.token_embedding.weight']), width=text_width,
                       heads=text_heads or max(1, text_width//64), layers=depth('clip.')))
 
-# %% ../nbs/05_prompts.ipynb #310c94ca
+# %% ../nbs/05_prompts.ipynb #e238abc1
 @patch(cls_method=True)
 def from_reference(cls:QualityCLIP,
     state_dict:dict, # of a released checkpoint, as `torch.load(file, weights_only=True)` gives it

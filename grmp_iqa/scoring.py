@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .backbones import Views, build_clip, load_clip
-from .images import IMAGE_SUFFIXES, ImageError, write_aside
+from .backbones import PRECISIONS, Views, build_clip, computing, load_clip
+from .images import IMAGE_SUFFIXES, ImageError, check_name, write_aside
 from .prompts import CheckpointError, QualityCLIP, VisualPrompt, check_shapes, image_features
 
 # %% ../nbs/09_scoring.ipynb #7bd9cfec
@@ -34,8 +34,10 @@ class Scorer:
         visual:nn.Module, # open_clip vision tower
         visual_prompt:VisualPrompt, # slipped into it
         text:Tensor, # (2,D) features of the good and the bad text, each times the temperature
-        card:dict # backbone, views, prompts, scale, training, versions
+        card:dict, # backbone, views, prompts, scale, training, versions
+        precision:str = 'auto' # of matrix products: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
     ):
+        self.precision = check_name(precision, PRECISIONS, 'precision')
         self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval().requires_grad_(False)
         self.text, self.card, self.views = text, card, Views(**card['views'])
 
@@ -60,7 +62,8 @@ def versions() -> dict: # name -> version
 def from_model(cls:Scorer,
     model:QualityCLIP, # zero-shot, pre-trained or adapted; not copied
     scale:dict = None, # low, high, higher_is_better: the scale of the ratings it was adapted to
-    training:dict = None # anything worth knowing of how it was trained
+    training:dict = None, # anything worth knowing of how it was trained
+    precision:str = 'auto' # of matrix products
 ) -> Scorer: # shares the model's tensors
     "The scorer of a model as it is now."
     b, p = model.backbone, model.visual_prompt
@@ -68,7 +71,7 @@ def from_model(cls:Scorer,
     prompts = dict(text_tokens=len(model.text_prompt.context), visual_tokens=p.n_tokens, antonyms=list(model.antonyms))
     card = dict(kind='grmp-iqa scorer', format=FORMAT, backbone=dict(name=b.name, config=b.config), views=asdict(b.views),
                 prompts=prompts, scale=scale, training=training or {}, versions=versions())
-    return cls(model.clip.visual, p, text, card)
+    return cls(model.clip.visual, p, text, card, precision)
 
 # %% ../nbs/09_scoring.ipynb #6a538de4
 @patch
@@ -77,8 +80,8 @@ def score_tensor(self:Scorer,
     images:Tensor # (N,K,3,H,W) normalised views
 ) -> Tensor: # (N,) in [0,1], 1 = best, on the CPU
     "Scores of a batch of views: softmax over the two texts."
-    features = image_features(self.net.visual, self.net.visual_prompt, images.to(self.device))
-    return (features @ self.text.T).softmax(dim=1)[:,0].cpu()
+    with computing(self.precision, self.device): features = image_features(self.net.visual, self.net.visual_prompt, images.to(self.device))
+    return (features.float() @ self.text.T).softmax(dim=1)[:,0].cpu()
 
 @patch
 def __call__(self:Scorer,
@@ -177,11 +180,12 @@ def read_card(
 @patch(cls_method=True)
 def load(cls:Scorer,
     source:str|Path, # folder of a saved scorer, or a backbone's name for its zero-shot score
-    device:str = 'cpu' # where to score
+    device:str = 'cpu', # where to score
+    precision:str = 'auto' # of matrix products: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
 ) -> Scorer: # ready to use
     "Load a saved scorer, or make the zero-shot scorer of a backbone by name."
     if not Path(source).exists() and (source == 'tiny' or source in open_clip.list_models()):
-        return cls.from_model(QualityCLIP(load_clip(source), text_tokens=0)).to(device)
+        return cls.from_model(QualityCLIP(load_clip(source), text_tokens=0), precision=precision).to(device)
     card = read_card(source)
     file = Path(source)/'scorer.safetensors'
     try: state = load_file(file)
@@ -189,7 +193,7 @@ def load(cls:Scorer,
     visual = build_clip(card['backbone']['config']).visual
     patch_size = getattr(visual, 'patch_size', (16,))[0]
     prompt = VisualPrompt(card['prompts']['visual_tokens'], getattr(visual, 'ln_post', nn.LayerNorm(1)).weight.numel(), _depth(visual), patch_size)
-    scorer = cls(visual, prompt, state.pop('text', torch.empty(0)), card)
+    scorer = cls(visual, prompt, state.pop('text', torch.empty(0)), card, precision)
     scorer.net.load_state_dict(check_shapes(state, scorer.net.state_dict(), file))
     return scorer.to(device)
 
