@@ -78,7 +78,7 @@ def held_out_scorers(
     for hand in range(hands):
         mine = kinds[hand::hands]
         set_seed(seed)
-        model = QualityCLIP(backbone, visual_tokens=8)
+        model = QualityCLIP(backbone, visual_tokens=8, precision='auto')
         meta_pretrain(model, distortion_tasks(without=mine, seed=seed), epochs=epochs, seed=seed, progress=progress)
         scorers |= dict.fromkeys(mine, Scorer.from_model(model.eval()))
     return scorers

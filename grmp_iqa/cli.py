@@ -107,7 +107,7 @@ def pretrain(
     check_name(variant, ['paper', 'released'], 'variant')
     bb = load_clip(backbone, weights, download, device=check_device(device))
     set_seed(seed)
-    model = QualityCLIP(bb, text_tokens, visual_tokens).to(device)
+    model = QualityCLIP(bb, text_tokens, visual_tokens, precision='auto').to(device)
     record = meta_pretrain(model, distortion_tasks(references, size, seed=seed), variant, epochs, order=order, checkpoint=checkpoint, seed=seed)
     model.save_prompts(out, dict(references=str(references or 'drawn'), variant=variant, epochs=epochs, best_epoch=record.attrs['best_epoch'], size=size, order=order, seed=seed,
                                  held_out=record.held_loss.round(4).tolist()))

@@ -66,7 +66,7 @@ def pretrained_prompts(
         with write_aside(path) as aside: shutil.copy(backbone.prompts, aside)
         return path
     set_seed(seed)
-    model = QualityCLIP(backbone, visual_tokens=8)
+    model = QualityCLIP(backbone, visual_tokens=8, precision='auto')
     record = meta_pretrain(model, distortion_tasks(seed=seed), epochs=epochs or 8, seed=seed, checkpoint=path.with_suffix('.checkpoint'), progress=progress)
     record.to_csv(path.with_suffix('.csv'), index_label='epoch')
     return model.save_prompts(path)

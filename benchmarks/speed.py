@@ -1,0 +1,186 @@
+"""How fast, how much memory, how exact: the library beside the reference's way of computing (`plain.py`), in one run.
+
+    python benchmarks/speed.py                      # ViT-B/16 with random weights, 100 visual prompt tokens, 16 images
+    python benchmarks/speed.py --backbone tiny --tokens 8
+"""
+import argparse, json, os, platform, resource, subprocess, sys, tempfile, time
+from pathlib import Path
+
+import numpy as np, open_clip, torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+import plain
+from grmp_iqa.backbones import Backbone, Views, load_clip
+from grmp_iqa.distortions import DISTORTIONS, distort
+from grmp_iqa.images import SCENES, open_image, render_scene, set_seed
+from grmp_iqa.objectives import srcc
+from grmp_iqa.prompts import QualityCLIP
+from grmp_iqa.scoring import Scorer
+
+
+def backbone(name, device):
+    "`tiny` as it ships; any other architecture with random weights, on which the time does not depend."
+    if name == 'tiny': return load_clip('tiny', device=device)
+    clip = open_clip.create_model(name).to(device).eval().requires_grad_(False)
+    size = clip.visual.image_size[0]
+    return Backbone(name, clip, open_clip.get_tokenizer(name), Views(size, squash=round(size*244/224)), dict(open_clip.get_model_config(name)))
+
+
+def peak():
+    "Peak memory of this process, in GB: of the device if it has its own."
+    if torch.cuda.is_available(): return torch.cuda.max_memory_allocated()/1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6   # Linux counts in kB
+
+
+def timed(work, repeats, device):
+    "Seconds of each repeat, after one that is not counted."
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        work()
+        if device != 'cpu': torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return times[1:]
+
+
+def scoring(bb, how, images, tokens):
+    model = QualityCLIP(bb, visual_tokens=tokens).eval()
+    if how == 'plain': return lambda: plain.score(model, images)
+    scorer = Scorer.from_model(model, precision=how)
+    return lambda: scorer.score_tensor(images)
+
+
+def fine_tuning(bb, how, images, tokens):
+    "The gradient of a step, and the step."
+    from grmp_iqa.learner import GradientRegularization, own_last_blocks, parameter_groups
+    from fastai.learner import Learner
+    from fastai.data.all import DataLoader, DataLoaders
+    from fastai.optimizer import SGD
+    from grmp_iqa.objectives import quality_loss
+    mos = torch.linspace(0, 1, len(images), device=images.device)
+    teacher = QualityCLIP(bb, text_tokens=0, precision='float32' if how == 'plain' else how).eval().requires_grad_(False)
+    model = QualityCLIP(own_last_blocks(bb), visual_tokens=tokens, precision=teacher.precision)
+    parameter_groups(model)
+    if how == 'plain':
+        trained, opt = {n: p for n,p in model.named_parameters() if p.requires_grad}, torch.optim.SGD(model.parameters(), lr=1e-3)
+        def step():
+            for n,g in plain.fine_tuning_gradient(model.train(), teacher, images, mos).items(): trained[n].grad = g
+            opt.step(); opt.zero_grad()
+        return step
+    data = DataLoaders(DataLoader([(x, m) for x,m in zip(images, mos)], bs=len(images)), DataLoader([], bs=1))
+    learn = Learner(data, model, loss_func=quality_loss, opt_func=SGD, lr=1e-3, cbs=[GradientRegularization(teacher)],
+                    splitter=lambda m: [[p for p in m.parameters() if p.requires_grad]], train_bn=False)
+    def step():
+        with learn.no_bar(), learn.no_logging(): learn.fit(1)
+    return step
+
+
+def inner_step(bb, how, images, tokens):
+    from grmp_iqa.meta import adapt
+    mos = torch.linspace(0, 1, len(images), device=images.device)
+    model = QualityCLIP(bb, visual_tokens=tokens, precision='float32' if how == 'plain' else how).train()
+    if how == 'plain': return lambda: plain.inner_gradient(model, images, mos)
+    theta = {n: p.detach().clone() for n,p in model.prompt_state().items()}
+    return lambda: adapt(model, theta, [(images, mos)])
+
+
+WORK = {'scoring': scoring, 'fine-tuning step with QGR': fine_tuning, 'inner step of meta-learning': inner_step}
+WAYS = ('plain', 'float32', 'bfloat16')
+
+
+def one_case(o):
+    "Measure one kind of work in one way, in this process, so that its peak memory is its own."
+    set_seed(0)
+    bb = backbone(o.backbone, o.device)
+    views = 1 if bb.views.squash else bb.views.train
+    images = torch.randn(o.images, views, 3, bb.views.size, bb.views.size, device=o.device)
+    work = WORK[o.work](bb, o.way, images, o.tokens)
+    print(json.dumps(dict(times=timed(work, o.repeats, o.device), peak=peak())))
+
+
+def ask(o, **what):
+    "Another process measures; its answer."
+    args = [sys.executable, __file__, *(f'--{k}={v}' for k,v in (vars(o) | what).items() if v is not None)]
+    done = subprocess.run(args, capture_output=True, text=True)
+    if done.returncode: sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def table(o):
+    "Time, ratio and memory of each kind of work in each way."
+    print(f"\n| work ({o.backbone}, {o.tokens} visual prompt tokens, {o.images} images) | way | seconds (least, most) | images/s | times as fast as plain (least, most) | peak memory, GB |\n| --- | --- | --- | --- | --- | --- |")
+    for work in WORK:
+        base = None
+        for way in WAYS:
+            r = ask(o, work=work, way=way)
+            t, base = np.array(r['times']), np.array(r['times']) if way == 'plain' else base
+            print(f"| {work} | {way} | {np.median(t):.2f} ({t.min():.2f}, {t.max():.2f}) | {o.images/np.median(t):.1f} | "
+                  f"{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f}) | {r['peak']:.1f} |", flush=True)
+
+
+def ceiling(o):
+    "What the machine can multiply, and what the vision tower needs."
+    print()
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = (torch.randn(2048, 2048, device=o.device).to(dtype) for _ in range(2))
+        t = timed(lambda: a @ b, 10, o.device)
+        print(f"matrix product, {dtype}: {2*2048**3/np.median(t)/1e12:.2f} TFLOP/s")
+    bb = backbone(o.backbone, 'cpu')
+    v, width = bb.clip.visual, bb.clip.visual.conv1.out_channels
+    n, depth = (bb.views.size//v.patch_size[0])**2 + 1 + o.tokens, len(v.transformer.resblocks)
+    print(f"the vision tower with its prompts: {depth*(24*n*width**2 + 4*n*n*width)/1e9:.2f} GFLOP a view")
+
+
+def imports():
+    "Seconds to import, in fresh processes by turns."
+    what = {'from grmp_iqa.learner import *': [], 'from fastai.vision.all import *': []}
+    for _ in range(5):
+        for line, times in what.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, '-W', 'ignore', '-c', line], check=True)
+            times.append(time.perf_counter() - start)
+    ours, theirs = (np.array(t) for t in what.values())
+    print(f"\nimport: grmp_iqa.learner {np.median(ours):.1f} s, fastai.vision.all {np.median(theirs):.1f} s: {np.median(ours)/np.median(theirs):.2f} times ({ours.min()/theirs.max():.2f}, {ours.max()/theirs.min():.2f})")
+
+
+def folder(side=(4000,3000), n=32):
+    "Large JPEG files: `tiny` beside decoding alone, by turns."
+    from concurrent.futures import ThreadPoolExecutor
+    scorer, rates = Scorer.load('tiny'), {'decoding': [], 'scoring': []}
+    with tempfile.TemporaryDirectory() as tmp:
+        for i in range(n): render_scene(SCENES[i % 9], i, 640).resize(side).save(Path(tmp)/f'{i}.jpg', quality=92)
+        files = sorted(Path(tmp).iterdir())
+        for _ in range(3):
+            with ThreadPoolExecutor(os.cpu_count()) as pool: start = time.perf_counter(); list(pool.map(lambda f: open_image(f).size, files))
+            rates['decoding'].append(n/(time.perf_counter() - start))
+            start = time.perf_counter(); scorer.score_folder(tmp)
+            rates['scoring'].append(n/(time.perf_counter() - start))
+    d, s = (np.array(r) for r in rates.values())
+    print(f"\na folder of {n} JPEG files of {side[0]} x {side[1]}: decoding alone {np.median(d):.1f} a second, scoring with tiny {np.median(s):.1f}: {np.median(s)/np.median(d):.2f} of it ({s.min()/d.max():.2f}, {s.max()/d.min():.2f})")
+
+
+def exactness():
+    "Scores of `tiny` in three ways."
+    set_seed(0)
+    bb, rng = load_clip('tiny'), np.random.default_rng(0)
+    pictures = [distort(render_scene(SCENES[i % 9], 7000 + i, 224), rng.choice(list(DISTORTIONS)), int(rng.integers(1, 6))) for i in range(270)]
+    model = QualityCLIP(bb, text_tokens=0).eval()
+    scores = {p: Scorer.from_model(model, precision=p).score_images(pictures).score.to_numpy() for p in ('float32', 'bfloat16')}
+    scores['plain'] = torch.cat([plain.score(model, torch.stack([bb.views(p) for p in pictures[i:i+30]])) for i in range(0, len(pictures), 30)]).numpy()
+    for way in ('float32', 'bfloat16'):
+        print(f"scores of {len(pictures)} pictures, {way} against plain: largest difference {np.abs(scores[way]-scores['plain']).max():.1e}, SRCC {srcc(scores[way], scores['plain']):.5f}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--backbone', default='ViT-B-16-quickgelu'); p.add_argument('--tokens', type=int, default=100)
+    p.add_argument('--images', type=int, default=16); p.add_argument('--repeats', type=int, default=3); p.add_argument('--device', default='cpu')
+    p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS)
+    o = p.parse_args()
+    if o.work: return one_case(o)
+    where = torch.cuda.get_device_name() if o.device != 'cpu' else f"{os.cpu_count()} cores, {torch.cpu.get_capabilities().get('cpu_name', platform.processor())}" if hasattr(torch.cpu, 'get_capabilities') else platform.processor()
+    print(f"{where}; torch {torch.__version__}, {torch.get_num_threads()} threads")
+    table(o); ceiling(o); imports(); folder(); print(); exactness()
+
+
+if __name__ == '__main__': main()
