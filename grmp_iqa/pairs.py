@@ -124,12 +124,12 @@ def texture(
     n:int, # fields
     g:torch.Generator # source of chance
 ) -> Tensor: # (n,1,SIDE,SIDE), mean 0, standard deviation 1
-    "A texture of one of the six kinds for each, with a contrast that varies from place to place."
+    "A texture of one of the six kinds for each, half of them with a contrast that varies from place to place."
     kind, field = torch.randint(len(TEXTURES), (n,), generator=g), torch.empty(n, 1, SIDE, SIDE)
     for i,draw in enumerate(TEXTURES):
         rows = (kind == i).nonzero()[:,0]
         if len(rows): field[rows] = standard(draw(len(rows), g))
-    return standard(field*torch.exp(uniform(g, 0, 1.1, n, 1, 1, 1)*random_field(n, g, (.9, 1.7))).clamp_max(6))
+    return standard(field*torch.exp(uniform(g, -1.1, 1.1, n, 1, 1, 1).clamp_min(0)*random_field(n, g, (.9, 1.7))).clamp_max(6))
 
 # %% ../nbs/04a_pairs.ipynb #57bf9bf4
 def tinted(
@@ -178,13 +178,13 @@ def clean_pictures(
     x = torch.stack([draw_scene(SCENES[i], rng) for i in scene])
     patterns = tinted(torch.cat([random_net(k, g, 3), torch.cat([texture(k, g) for _ in range(3)], 1)]), g)
     parts = torch.cat([patterns, x])
-    pattern, curve, patch = torch.rand(3, n, generator=g) < torch.tensor([[.8], [.5], [.5]])
-    pattern &= scene == SCENES.index('others')
+    pattern, plain, curve, patch = torch.rand(4, n, generator=g) < torch.tensor([[.8], [.5], [.5], [.5]])
+    pattern, curve, patch = pattern & (scene == SCENES.index('others')), curve & ~plain, patch & ~plain
     x[pattern] = patterns[torch.randint(len(patterns), (int(pattern.sum()),), generator=g)]
     if curve.any(): x[curve] = bent(x[curve], g)
     if patch.any(): x[patch] = collage(x[patch], parts, g)
     light = F.interpolate(torch.randn(n, 1, 3, 3, generator=g), (SIDE,SIDE), mode='bicubic')
-    return (x*torch.exp(uniform(g, 0, .6, n, 1, 1, 1)*light)).clamp(0,1)
+    return (x*torch.exp(~plain[:,None,None,None]*uniform(g, 0, .6, n, 1, 1, 1)*light)).clamp(0,1)
 
 # %% ../nbs/04a_pairs.ipynb #c3480eaa
 def optics(
@@ -398,7 +398,7 @@ def make_shard(
     "Draw, vary, damage, label."
     rng = random.Random(f'{seed}/{number}')
     g = torch.Generator().manual_seed(rng.getrandbits(40))
-    scene = torch.tensor([rng.choice((SCENES.index('others'), *[rng.randrange(N_SCENES)]*3)) for _ in range(scenes)])
+    scene = torch.tensor([rng.choice((SCENES.index('others'), *[rng.randrange(N_SCENES)]*6)) for _ in range(scenes)])
     clean = vary(clean_pictures(scene, rng, g), g).repeat_interleave(GROUP, 0)
     taken = torch.tensor([rng.random() < .5 for _ in range(scenes)]).repeat_interleave(GROUP)
     y, levels, left = clean.clone(), torch.zeros(len(clean), len(KINDS)), torch.ones(len(clean))

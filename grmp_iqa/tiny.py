@@ -6,9 +6,9 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/tiny.html.md"""
 
 # %% auto #0
 __all__ = ['SIZE', 'PATCH', 'TINY', 'VIEWS', 'WEIGHTING', 'tokenizer', 'vocabulary', 'row_numbers', 'cosines', 'whiten_patches',
-           'normalised', 'new_tiny', 'whole_views', 'random_crops', 'Shards', 'step_chance', 'batches', 'draw_batch',
-           'caption_loss', 'ranking_loss', 'readout_loss', 'picture_features', 'losses', 'optimisers', 'rate',
-           'train_step', 'Training', 'fit_tiny', 'check_free', 'save_tiny', 'train_backbone']
+           'start_with_magnitudes', 'normalised', 'new_tiny', 'whole_views', 'random_crops', 'Shards', 'step_chance',
+           'batches', 'draw_batch', 'caption_loss', 'ranking_loss', 'readout_loss', 'picture_features', 'losses',
+           'optimisers', 'rate', 'train_step', 'Training', 'fit_tiny', 'check_free', 'save_tiny', 'train_backbone']
 
 # %% ../nbs/04b_tiny.ipynb #bd1079a6
 import json, math, os, random, time
@@ -75,7 +75,22 @@ def whiten_patches(
     spread = F.conv2d(x, basis, stride=conv.stride).std((0,2,3)).clamp_min(.02)
     with torch.no_grad(): conv.weight.copy_(basis/spread[:,None,None,None])
 
-# %% ../nbs/04b_tiny.ipynb #b97181ad
+# %% ../nbs/04b_tiny.ipynb #47ff2a5f
+def start_with_magnitudes(
+    visual:nn.Module, # open_clip vision transformer after `whiten_patches`; changed in place
+    gain:float = 2., # g: the larger, the sharper the bend at zero
+    constant:float = 10. # in place of the last output of the patch embedding
+):
+    "Start the first block so that it adds the magnitude of each output to it."
+    mlp, n = visual.transformer.resblocks[0].mlp, visual.conv1.out_channels
+    with torch.no_grad():
+        visual.conv1.weight[-1] = 0
+        visual.positional_embedding[1:,-1] = constant
+        mlp.c_fc.bias[:2*n] = 0
+        mlp.c_fc.weight[:2*n] = gain*torch.cat([torch.eye(n), -torch.eye(n)])
+        mlp.c_proj.weight[:,:2*n] = torch.cat([torch.eye(n), torch.eye(n)], 1)/gain
+
+# %% ../nbs/04b_tiny.ipynb #a80b3ea8
 def normalised(
     pixels:Tensor # (...,3,H,W) uint8
 ) -> Tensor: # as CLIP wants it
@@ -95,9 +110,10 @@ def new_tiny(
         nn.init.normal_(clip.token_embedding.weight, std=.1)      # five times CLIP's, so that opposite words start further apart
         clip.readout = nn.Linear(TINY['embed_dim'], N_FACTS)
     whiten_patches(clip.visual.conv1, normalised(make_shard(seed, 0)[0]))
+    start_with_magnitudes(clip.visual)
     return clip, ids
 
-# %% ../nbs/04b_tiny.ipynb #443f70f4
+# %% ../nbs/04b_tiny.ipynb #43699799
 def whole_views(
     pixels:Tensor # (N,3,SIDE,SIDE) uint8
 ) -> Tensor: # (N,3,SIZE,SIZE) uint8
@@ -119,7 +135,7 @@ def random_crops(
         crops.append(x.flip(-1) if f else x)
     return torch.stack(crops)
 
-# %% ../nbs/04b_tiny.ipynb #efcab91d
+# %% ../nbs/04b_tiny.ipynb #22ec2a94
 class Shards(Dataset):
     "Shards from a number on, with their whole views, for a data loader's worker process."
     def __init__(self,
@@ -143,7 +159,7 @@ def step_chance(
     "What is random in a step depends on nothing before it."
     return random.Random(f'step {seed}/{step}')
 
-# %% ../nbs/04b_tiny.ipynb #5e14e183
+# %% ../nbs/04b_tiny.ipynb #1b1aac30
 def batches(
     seed:int, # of the training
     first:int = 0, # step to begin with
@@ -171,7 +187,7 @@ def draw_batch(
     pixels, whole, facts = (torch.cat([kept[s][part][i:i+GROUP] for s,i in chosen]) for part in range(3))
     return normalised(torch.stack([whole, random_crops(pixels, g), random_crops(pixels, g)], 1)), facts
 
-# %% ../nbs/04b_tiny.ipynb #b2f56c6a
+# %% ../nbs/04b_tiny.ipynb #3e3835f0
 def caption_loss(
     logits:Tensor, # (N,M) temperature times cosine
     m:Tensor # (N,M) how well captions fit
@@ -199,7 +215,7 @@ def readout_loss(
     weight[0] = 6.
     return (weight*F.binary_cross_entropy_with_logits(logits[:,N_SCENES:], facts[:,N_SCENES:], reduction='none')).mean()
 
-# %% ../nbs/04b_tiny.ipynb #1d4820fa
+# %% ../nbs/04b_tiny.ipynb #dd9bb05c
 WEIGHTING = dict(caption=.5, ask=2., scene=.5, rank=1., readout=10.)
 
 def picture_features(
@@ -231,18 +247,18 @@ def losses(
                 rank=ranking_loss(yes[:,0], facts[:,N_SCENES]),
                 readout=readout_loss(clip.readout(8*v), facts))
 
-# %% ../nbs/04b_tiny.ipynb #dd9bb05c
+# %% ../nbs/04b_tiny.ipynb #3312b983
 def optimisers(
     clip:nn.Module # model to train
 ) -> list: # of optimisers; the rate of each group is its `initial_lr` times the schedule
     "Muon for the matrices of the blocks, AdamW for the rest; no weight decay on biases, norms, positions, embeddings and the temperature."
     matrix = lambda n,p: p.ndim == 2 and 'resblocks' in n
     named = list(clip.named_parameters())
-    muon = torch.optim.Muon([p for n,p in named if matrix(n,p)], lr=3e-3, weight_decay=.05, momentum=.95, adjust_lr_fn='match_rms_adamw')
+    muon = torch.optim.Muon([p for n,p in named if matrix(n,p)], lr=2e-3, weight_decay=.05, momentum=.95, adjust_lr_fn='match_rms_adamw')
     other = [(n,p) for n,p in named if not matrix(n,p)]
     bare = lambda n,p: p.ndim < 2 or 'embedding' in n
     adam = torch.optim.AdamW([dict(params=[p for n,p in other if not bare(n,p)], weight_decay=.05), dict(params=[p for n,p in other if bare(n,p)], weight_decay=0.)],
-                             lr=1e-3, betas=(.9,.98), fused=True)
+                             lr=7e-4, betas=(.9,.98), fused=True)
     for opt in (muon, adam):
         for group in opt.param_groups: group['initial_lr'] = group['lr']
     return [muon, adam]
@@ -253,7 +269,7 @@ def rate(
     "A short warm-up, then half a cosine down to zero."
     return min(done/.03, 1)*(1 + math.cos(math.pi*done))/2
 
-# %% ../nbs/04b_tiny.ipynb #3312b983
+# %% ../nbs/04b_tiny.ipynb #a7584813
 def train_step(
     clip:nn.Module, # changed in place
     opts:list, # from `optimisers`
@@ -275,7 +291,7 @@ def train_step(
     with torch.no_grad(): clip.logit_scale.clamp_(max=math.log(100))
     return {k: round(l.item(), 4) for k,l in parts.items()}
 
-# %% ../nbs/04b_tiny.ipynb #f1542c45
+# %% ../nbs/04b_tiny.ipynb #efaae140
 class Training:
     "A training between two steps: model, optimisers, running mean, number of steps, minutes, record of the losses."
     def __init__(self,
@@ -310,7 +326,7 @@ class Training:
         for o,s in zip(self.opts, state['opts']): o.load_state_dict(s)
         self.mean, self.step, self.minutes, self.record = state['mean'], state['step'], state['minutes'], state['record']
 
-# %% ../nbs/04b_tiny.ipynb #efaae140
+# %% ../nbs/04b_tiny.ipynb #33fa7521
 def fit_tiny(
     run:Training, # where to start from; changed in place
     steps:int|None, # how many in all; None to go by the clock
@@ -332,7 +348,7 @@ def fit_tiny(
         bar.set_postfix(run.parts)
         if state: run.save(state)
 
-# %% ../nbs/04b_tiny.ipynb #ed0e1a39
+# %% ../nbs/04b_tiny.ipynb #d2a90fdf
 def check_free(
     folder # to be made
 ):
@@ -357,7 +373,7 @@ def save_tiny(
         (Path(aside)/'open_clip_config.json').write_text(json.dumps(config, indent=1), encoding='utf-8')
     return Path(folder)
 
-# %% ../nbs/04b_tiny.ipynb #d2a90fdf
+# %% ../nbs/04b_tiny.ipynb #72fca646
 def train_backbone(
     folder, # where the weights go
     minutes:float|None = None, # how long to train; 60 if `steps` is not given either

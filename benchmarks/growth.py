@@ -1,0 +1,90 @@
+"""How time and memory grow with images scored, shots, tokens, picture size and draws; each point in a process of its own.
+
+    python benchmarks/growth.py                       # up to 10,000 images
+    python benchmarks/growth.py --most-images 100000  # takes hours
+"""
+import argparse, json, resource, subprocess, sys, tempfile, time
+from pathlib import Path
+
+import torch
+
+from grmp_iqa.backbones import load_clip
+from grmp_iqa.demo import rendered_target
+from grmp_iqa.images import render_scene, set_seed
+
+
+def images(n):
+    "Score a folder of n pictures of 512 x 512 with tiny."
+    from grmp_iqa.scoring import Scorer
+    with tempfile.TemporaryDirectory() as tmp:
+        for i in range(20): render_scene('plant', i, 512).save(Path(tmp)/f'{i}.jpg')
+        files = sorted(Path(tmp).iterdir())*(n//20)
+        scorer = Scorer.load('tiny')
+        return lambda: scorer.score_images(files)
+
+
+def shots(n):
+    "Adapt tiny to n rated pictures for six epochs."
+    from grmp_iqa.learner import IQADataLoaders, iqa_learner
+    table = rendered_target(n, size=224)
+    def work():
+        set_seed(0)
+        learn = iqa_learner(IQADataLoaders.from_table(table, valid=0), 'tiny')
+        with learn.no_bar(), learn.no_logging(): learn.fine_tune(6)
+    return work
+
+
+def tokens(n):
+    "One inner step of meta-learning on 16 pictures with n visual prompt tokens at each block of tiny."
+    from grmp_iqa.meta import adapt
+    from grmp_iqa.prompts import QualityCLIP
+    bb = load_clip('tiny')
+    model = QualityCLIP(bb, visual_tokens=n, precision='auto').train()
+    batch = torch.randn(16, bb.views.train, 3, bb.views.size, bb.views.size), torch.linspace(0, 1, 16)
+    theta = {k: p.detach().clone() for k,p in model.prompt_state().items()}
+    return lambda: adapt(model, theta, [batch])
+
+
+def megapixels(n):
+    "Score one JPEG file of n million pixels with tiny."
+    from grmp_iqa.scoring import Scorer
+    side, scorer, tmp = round((n*1e6)**.5), Scorer.load('tiny'), tempfile.mkdtemp()
+    file = Path(tmp)/'large.jpg'
+    render_scene('landscape', 0, 640).resize((side, side)).save(file, quality=92)
+    def work():
+        scorer.score_images([file])
+        file.unlink(); Path(tmp).rmdir()
+    return work
+
+
+def draws(n):
+    "n draws of 30 shots from 60 pictures, each adapted with both halves."
+    from grmp_iqa.demo import adapt_once
+    from grmp_iqa.benchmarks import few_shot_splits
+    bb, table = load_clip('tiny'), rendered_target(60, size=160)
+    splits = few_shot_splits(table, shots=30, draws=n)
+    return lambda: [adapt_once('+ QGR', table.iloc[s.shots], bb, None, epochs=2, angles=False) for s in splits]
+
+
+POINTS = dict(images=(1000, 10000, 100000), shots=(10, 50, 200), tokens=(0, 8, 32, 100), megapixels=(1, 12, 50), draws=(1, 5, 10))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--most-images', type=int, default=10000); p.add_argument('--what', help=argparse.SUPPRESS); p.add_argument('--n', type=int, help=argparse.SUPPRESS)
+    o = p.parse_args()
+    if o.what:
+        work = globals()[o.what](o.n)
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        work()
+        return print(json.dumps([time.perf_counter() - start, before/1e6, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6]))
+    print("| what grows | to | seconds | peak memory before, GB | and after, GB |\n| --- | --- | --- | --- | --- |")
+    for what, points in POINTS.items():
+        for n in points:
+            if what == 'images' and n > o.most_images: continue
+            done = subprocess.run([sys.executable, '-W', 'ignore', __file__, f'--what={what}', f'--n={n}'], capture_output=True, text=True)
+            if done.returncode: sys.exit(done.stderr)
+            print('| {} | {} | {:.2f} | {:.2f} | {:.2f} |'.format(what, n, *json.loads(done.stdout.splitlines()[-1])), flush=True)
+
+
+if __name__ == '__main__': main()
