@@ -80,7 +80,7 @@ def adapt_once(
     shots:pd.DataFrame, # rated pictures to learn from
     backbone:Backbone, # as `load_clip` gives it
     prompts:str|Path, # file of meta-learned prompts
-    epochs:int = 6, # of fine-tuning
+    epochs:int = 10, # of fine-tuning
     seed:int = 0, # of this run
     device:str = 'cpu', # where to train
     angles:bool = True # record the angle between the two gradients also where nothing is regularised
@@ -192,7 +192,7 @@ def run_demo(
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     shots:int = 50, # labels to adapt with
     draws:int = 5, # random draws of shots and test pictures
-    epochs:int = 6, # of fine-tuning
+    epochs:int = 10, # of fine-tuning
     pretrain_epochs:int|None = None, # of meta-prompt pre-training; None takes the prompts that ship with the backbone, or 8
     seed:int = 0, # of everything
     device:str = 'cpu', # where to train and score

@@ -213,9 +213,9 @@ class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     def fine_tune(self,
         epochs:int, # with the last blocks thawed
-        base_lr:float = 2e-3, # highest learning rate of the prompts
+        base_lr:float = 5e-3, # highest learning rate of the prompts
         freeze_epochs:int = 1, # before them, with the prompts alone
-        lr_mult:float = 10, # the last blocks learn this much more slowly
+        lr_mult:float = 5, # the last blocks learn this much more slowly
         **kwargs # of fastai's `fine_tune`
     ):
         "Train the prompts alone, then with the last blocks; one cycle each. `TrainingError` if the loss is not a number."
@@ -273,7 +273,7 @@ def own_last_blocks(
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'
-    prompts:str|Path = 'auto', # file of meta-learned prompts (`grmp-iqa pretrain`); 'auto' takes those that ship with the backbone, if any; None starts with fresh ones
+    prompts:str|Path = None, # file of meta-learned prompts (`grmp-iqa pretrain`), or 'auto' for those that ship with the backbone, if any; None starts with fresh ones, which with `tiny` does better on photographs
     weights:str|Path = None, # of the backbone: a file, or an open_clip tag
     download:bool = False, # may the backbone's weights be fetched?
     text_tokens:int = 4, # context tokens, where no prompts are given
