@@ -141,10 +141,10 @@ class GradientRegularization(Callback):
     def before_fit(self):
         self.scene, self.hook = {}, Hook(self.model.feature, lambda module, args, out: out, detach=False)
         self.teacher.to(self.dls.device)
-        with torch.no_grad(): self.scene_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()   # the teacher never changes
+        with torch.no_grad(): self.teacher_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()   # the teacher never changes
 
     def after_loss(self):
-        with torch.no_grad(): target = self.teacher.encode_image(*self.xb) @ self.scene_text.T
+        with torch.no_grad(): target = self.teacher.encode_image(*self.xb) @ self.teacher_text.T
         self.scene_loss = semantic_loss(self.model.scene_logits(self.hook.stored), target) * find_bs(self.yb)
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
