@@ -71,7 +71,7 @@ def pretrained_prompts(
     record.to_csv(path.with_suffix('.csv'), index_label='epoch')
     return model.save_prompts(path)
 
-# %% ../nbs/13a_demo.ipynb #2e0baff7
+# %% ../nbs/13a_demo.ipynb #5412233b
 #: method -> does it start from meta-learned prompts, and which rule its gradients follow; None trains nothing
 METHODS = {'zero-shot': None, 'plain prompt tuning': (False, 'none'), '+ MPP': (True, 'none'), '+ QGR': (False, 'aligned'), 'both': (True, 'aligned')}
 
@@ -95,7 +95,7 @@ def adapt_once(
     with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
     return learn.scorer(), learn.gradient_regularization.angles if rule else []
 
-# %% ../nbs/13a_demo.ipynb #d210462d
+# %% ../nbs/13a_demo.ipynb #d5d278af
 def _interval(values, resamples=2000) -> str:
     "Median and its bootstrap interval over the draws."
     v = np.asarray(values, float)
@@ -112,7 +112,7 @@ def summary(
             for m in METHODS if len(r := results[results.method == m])}
     return pd.DataFrame.from_dict(rows, orient='index')
 
-# %% ../nbs/13a_demo.ipynb #bbb17130
+# %% ../nbs/13a_demo.ipynb #fb8dd9ee
 def draw_figure(
     path:str|Path, # picture to write
     test:pd.DataFrame, # test pictures of the first draw, with `image`, `mos` and the `score` of the full method
@@ -134,7 +134,7 @@ def draw_figure(
     plt.close(fig)
     return Path(path)
 
-# %% ../nbs/13a_demo.ipynb #d14f3d23
+# %% ../nbs/13a_demo.ipynb #183346e1
 def open_folder(
     out:str|Path, # folder to make or re-enter
     settings:dict # of the run, as JSON can hold them
@@ -157,7 +157,7 @@ def _splits(out, table, shots, draws, seed):
     if not file.exists(): save_splits(few_shot_splits(table, shots=shots, draws=draws, seed=seed), file)
     return load_splits(file, table)
 
-# %% ../nbs/13a_demo.ipynb #183346e1
+# %% ../nbs/13a_demo.ipynb #a49f409e
 def _one_run(out, method, draw, table, split, backbone, prompts, epochs, seed, device) -> dict:
     "Adapt and score one draw; the first draw's scorer, scores and angles are kept for the figure."
     scorer, angles = adapt_once(method, table.iloc[split.shots], backbone, prompts, epochs, seed=seed + draw, device=device, angles=draw == 0)
@@ -184,7 +184,7 @@ def _runs(out, table, splits, backbone, prompts, epochs, seed, device, progress)
         with write_aside(file) as aside: pd.DataFrame(rows).to_csv(aside, index=False)
     return pd.DataFrame(rows)
 
-# %% ../nbs/13a_demo.ipynb #a49f409e
+# %% ../nbs/13a_demo.ipynb #5f788987
 def run_demo(
     out:str|Path = 'grmp-iqa-demo', # folder for the table, the scorer and the figure
     photos:str|Path = None, # folder of your photographs; None renders pictures
