@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/bench.html.md"""
 __all__ = ['level_scores', 'level_srcc', 'level_report', 'held_out_scorers', 'scene_accuracy', 'milliseconds', 'rated_rows',
            'bench_tiny']
 
-# %% ../nbs/13b_bench.ipynb #1097d57a
+# %% ../nbs/13b_bench.ipynb #45d5da13
 import os, time, zlib
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from .objectives import correlation_report, srcc
 from .prompts import QualityCLIP
 from .scoring import Scorer
 
-# %% ../nbs/13b_bench.ipynb #b5975b66
+# %% ../nbs/13b_bench.ipynb #f7810ea0
 def level_scores(
     scorers:dict, # name -> function from a kind to the `Scorer` to score its pictures with
     references:list, # pristine pictures, anything `open_image` takes
@@ -45,7 +45,7 @@ def level_scores(
         tables.append(kept)
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/13b_bench.ipynb #f7810ea0
+# %% ../nbs/13b_bench.ipynb #94fe67e6
 def level_srcc(
     scores:pd.DataFrame, # as `level_scores` gives it
     name:str # of the column
@@ -65,7 +65,7 @@ def level_report(
     draws = pd.DataFrame([level_srcc(pd.concat([groups[i] for i in rng.integers(len(groups), size=len(groups))]), name) for _ in range(resamples)])
     return {k: (v, *draws[k].quantile([.025, .975])) for k,v in value.items()}
 
-# %% ../nbs/13b_bench.ipynb #bafe0fd4
+# %% ../nbs/13b_bench.ipynb #e254a620
 def held_out_scorers(
     backbone:Backbone, # as `load_clip` gives it
     hands:int = 5, # parts into which the kinds are dealt
@@ -83,7 +83,7 @@ def held_out_scorers(
         scorers |= dict.fromkeys(mine, Scorer.from_model(model.eval()))
     return scorers
 
-# %% ../nbs/13b_bench.ipynb #5a4dc6b1
+# %% ../nbs/13b_bench.ipynb #4e67759a
 def scene_accuracy(
     backbone:Backbone, # as `load_clip` gives it
     each:int = 40, # scenes of each word
@@ -98,6 +98,7 @@ def scene_accuracy(
     middle, spread = (p + z*z/2/n)/(1 + z*z/n), z*np.sqrt(p*(1-p)/n + z*z/4/n/n)/(1 + z*z/n)
     return float(p), float(middle - spread), float(middle + spread)
 
+# %% ../nbs/13b_bench.ipynb #c41eeef5
 def milliseconds(
     scorer:Scorer, # whose time
     size:int = 512, # side of the pictures
@@ -119,7 +120,7 @@ def milliseconds(
         if cores: os.sched_setaffinity(0, cores)
     return float(np.median(times[1:])), min(times[1:]), max(times[1:])
 
-# %% ../nbs/13b_bench.ipynb #9e2a7594
+# %% ../nbs/13b_bench.ipynb #4b3fcb7a
 def _pristine(folder):
     "Pictures of a folder and its subfolders; rendered scenes without one."
     if folder is None: return [render_scene(s, 8_000_000 + i, 320) for s in SCENES for i in range(2)]
@@ -141,7 +142,7 @@ def _levels(file, backbone, zero_shot, pictures, hands, epochs, seed, progress):
 
 def _row(value, low, high): return f'{value:.3f} [{low:.3f}, {high:.3f}]'
 
-# %% ../nbs/13b_bench.ipynb #414d6d19
+# %% ../nbs/13b_bench.ipynb #1409df8d
 def rated_rows(
     photos:str|Path, # folder of rated photographs
     ratings:str|Path, # their ratings
@@ -160,7 +161,7 @@ def rated_rows(
     rows |= {f'rated photographs, {shots} shots, {draws} draws, {m}: SRCC': demo.SRCC[m] for m in METHODS}
     return rows | {f'rated photographs, {shots} shots, both halves over plain prompt tuning': demo['SRCC over plain']['both']}
 
-# %% ../nbs/13b_bench.ipynb #4b3fcb7a
+# %% ../nbs/13b_bench.ipynb #922b761a
 def bench_tiny(
     out:str|Path = 'grmp-iqa-bench', # folder for the table and what it is made of
     photos:str|Path = None, # folder of rated photographs; None leaves those measures out
