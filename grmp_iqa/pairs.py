@@ -83,11 +83,17 @@ def crisp(
     "Fields pushed more or less towards two values."
     return (random_field(n, g, long=long)*uniform(g, 1, 5, n, 1, 1, 1)).tanh()
 
-def strands(n, g): # fields and source of chance
+def strands(
+    n:int, # fields
+    g:torch.Generator # source of chance
+) -> Tensor: # (n,1,SIDE,SIDE)
     "Fields that are long in one direction, most of them crisp."
     return random_field(n, g, long=2.5) if torch.rand((), generator=g) < .4 else crisp(n, g, 2.5)
 
-def leaves(n, g): # fields and source of chance
+def leaves(
+    n:int, # fields
+    g:torch.Generator # source of chance
+) -> Tensor: # (n,1,SIDE,SIDE)
     "Five layers of opaque shapes on top of each other, each with its own grain."
     x = torch.zeros(n, 1, SIDE, SIDE)
     for i in range(5):
@@ -95,7 +101,10 @@ def leaves(n, g): # fields and source of chance
         x = torch.where(shape, uniform(g, -2, 2, n, 1, 1, 1) + .3*random_field(n, g), x)
     return x
 
-def relief(n, g): # fields and source of chance
+def relief(
+    n:int, # fields
+    g:torch.Generator # source of chance
+) -> Tensor: # (n,1,SIDE,SIDE)
     "Slopes of a height field lit from the side."
     height, angle = random_field(n, g, (1.1, 2.), 1.), uniform(g, 0, 2*math.pi, n, 1, 1, 1)
     return angle.cos()*(height - height.roll(1,-1)) + angle.sin()*(height - height.roll(1,-2))
