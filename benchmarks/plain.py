@@ -1,9 +1,22 @@
-"""The reference's way of computing, written to be read: every text with all its positions and encoded anew at every
-call, the teacher's texts computed at every step, a backward pass for each of the two losses, float32 throughout. `speed.py` compares the library with it."""
+"""The reference's way of computing, written to be read: every prompt token goes through every block, every text has all its
+positions and is encoded anew at every call, the teacher computes everything itself, each of the two losses has its own
+backward pass, float32 throughout. `speed.py` compares the library with it."""
 import torch
 
 from grmp_iqa.gradients import regularize_gradient
 from grmp_iqa.objectives import quality_loss, semantic_loss
+from grmp_iqa.prompts import averaged, hooked
+
+
+def feature(model, images):
+    "Picture features: a set of prompts goes in after the class token at the first block, and is replaced at each of the others."
+    visual, prompt, views = model.clip.visual, model.visual_prompt, images.flatten(0, -4)
+    if not prompt.n_tokens: return averaged(visual(views), len(images))
+    def at(i):
+        tokens, old = prompt.shallow if i == 0 else prompt.deep[i-1:i], 0 if i == 0 else prompt.n_tokens
+        return lambda module, args: torch.cat([args[0][:,:1], prompt.dropout(prompt.proj(tokens.expand(len(views), -1, -1))), args[0][:,1+old:]], dim=1)
+    hooks = [b.register_forward_pre_hook(at(i)) for i,b in enumerate(visual.transformer.resblocks)]
+    with hooked(*hooks, visual.ln_post.register_forward_pre_hook(lambda module, args: prompt.norm(args[0]))): return averaged(visual(views), len(images))
 
 
 def texts(model, tokens, context=False):
@@ -12,25 +25,25 @@ def texts(model, tokens, context=False):
     with model.text_prompt.slipped_into(model.token_embedding): return model.clip.encode_text(tokens, normalize=True)
 
 
-def quality_logits(model, feature):
-    return model.clip.logit_scale.exp() * feature @ texts(model, model.quality_tokens, context=True).T
+def quality_logits(model, v):
+    return model.clip.logit_scale.exp() * v @ texts(model, model.quality_tokens, context=True).T
 
 
-def scene_logits(model, feature):
-    return model.clip.logit_scale.exp() * feature @ texts(model, model.scene_tokens).T
+def scene_logits(model, v):
+    return model.clip.logit_scale.exp() * v @ texts(model, model.scene_tokens).T
 
 
 def score(model, images):
     "Scores of a batch."
-    with torch.no_grad(): return quality_logits(model, model.encode_image(images)).softmax(dim=1)[:,0]
+    with torch.no_grad(): return quality_logits(model, feature(model, images)).softmax(dim=1)[:,0]
 
 
 def fine_tuning_gradient(model, teacher, images, mos, lam=5.):
     "The regularised gradient of one fine-tuning step, by name."
     params = {n: p for n,p in model.named_parameters() if p.requires_grad}
-    with torch.no_grad(): target = scene_logits(teacher, teacher.encode_image(images))
-    feature = model.encode_image(images)
-    quality, scene = quality_loss(quality_logits(model, feature), mos), semantic_loss(scene_logits(model, feature), target)
+    with torch.no_grad(): target = scene_logits(teacher, feature(teacher, images))
+    v = feature(model, images)
+    quality, scene = quality_loss(quality_logits(model, v), mos), semantic_loss(scene_logits(model, v), target)
     gradients = [torch.autograd.grad(loss, list(params.values()), retain_graph=True, allow_unused=True) for loss in (quality, scene)]
     return regularize_gradient(*({n: g for n,g in zip(params, found) if g is not None} for found in gradients), lam=lam)
 
@@ -38,4 +51,4 @@ def fine_tuning_gradient(model, teacher, images, mos, lam=5.):
 def inner_gradient(model, images, mos):
     "The gradient of one inner step of meta-learning, by name."
     params = model.prompt_state()
-    return dict(zip(params, torch.autograd.grad(quality_loss(quality_logits(model, model.encode_image(images)), mos), list(params.values()))))
+    return dict(zip(params, torch.autograd.grad(quality_loss(quality_logits(model, feature(model, images)), mos), list(params.values()))))

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .backbones import PRECISIONS, Views, build_clip, computing, load_clip
+from .backbones import Views, build_clip, load_clip
 from .images import IMAGE_SUFFIXES, ImageError, check_name, write_aside
 from .prompts import CheckpointError, QualityCLIP, VisualPrompt, check_shapes, image_features
+from .towers import PRECISIONS
 
 # %% ../nbs/09_scoring.ipynb #7bd9cfec
 FORMAT = 1 # of the files a scorer is saved to
@@ -80,8 +81,8 @@ def score_tensor(self:Scorer,
     images:Tensor # (N,K,3,H,W) normalised views
 ) -> Tensor: # (N,) in [0,1], 1 = best, on the CPU
     "Scores of a batch of views: softmax over the two texts."
-    with computing(self.precision, self.device): features = image_features(self.net.visual, self.net.visual_prompt, images.to(self.device))
-    return (features.float() @ self.text.T).softmax(dim=1)[:,0].cpu()
+    features = image_features(self.net.visual, self.net.visual_prompt, images.to(self.device), self.precision)
+    return (features @ self.text.T).softmax(dim=1)[:,0].cpu()
 
 @patch
 def __call__(self:Scorer,
