@@ -7,6 +7,7 @@ import argparse, json, os, platform, resource, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import numpy as np, open_clip, torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import plain
@@ -143,20 +144,26 @@ def imports():
     print(f"\nimport: grmp_iqa.learner {np.median(ours):.1f} s, fastai.vision.all {np.median(theirs):.1f} s: {np.median(ours)/np.median(theirs):.2f} times ({ours.min()/theirs.max():.2f}, {ours.max()/theirs.min():.2f})")
 
 
-def folder(side=(4000,3000), n=32):
-    "Large JPEG files: `tiny` beside decoding alone, by turns."
+def folder(side=(4000,3000), n=64):
+    "Large JPEG files with the grain of a camera: `tiny` beside decoding alone, by turns."
     from concurrent.futures import ThreadPoolExecutor
-    scorer, rates = Scorer.load('tiny'), {'decoding': [], 'scoring': []}
+    scorer, rates, rng = Scorer.load('tiny'), {'decoding': [], 'scoring': []}, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as tmp:
-        for i in range(n): render_scene(SCENES[i % 9], i, 640).resize(side).save(Path(tmp)/f'{i}.jpg', quality=92)
-        files = sorted(Path(tmp).iterdir())
-        for _ in range(3):
+        for i in range(8):
+            picture = np.asarray(render_scene(SCENES[i], i, 640).resize(side)) + rng.normal(0, 6, (*side[::-1], 3)).astype(np.float32)
+            Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(Path(tmp)/f'{i}.jpg', quality=92)
+        files = sorted(Path(tmp).iterdir())*(n//8)
+        scorer.score_images(files[:16])
+        for _ in range(5):
             with ThreadPoolExecutor(os.cpu_count()) as pool: start = time.perf_counter(); list(pool.map(lambda f: open_image(f).size, files))
             rates['decoding'].append(n/(time.perf_counter() - start))
-            start = time.perf_counter(); scorer.score_folder(tmp)
+            start = time.perf_counter(); scorer.score_images(files)
             rates['scoring'].append(n/(time.perf_counter() - start))
+        whole = scorer.score_images([open_image(f) for f in files[:8]]).score - scorer.score_images(files[:8]).score
+        size = np.mean([f.stat().st_size for f in files])/1e6
     d, s = (np.array(r) for r in rates.values())
-    print(f"\na folder of {n} JPEG files of {side[0]} x {side[1]}: decoding alone {np.median(d):.1f} a second, scoring with tiny {np.median(s):.1f}: {np.median(s)/np.median(d):.2f} of it ({s.min()/d.max():.2f}, {s.max()/d.min():.2f})")
+    print(f"\n{n} JPEG files of {side[0]} x {side[1]}, {size:.1f} MB: decoding alone {np.median(d):.1f} a second, scoring with tiny {np.median(s):.1f}: {np.median(s)/np.median(d):.2f} of it ({s.min()/d.max():.2f}, {s.max()/d.min():.2f}); "
+          f"largest difference to the score of the picture decoded whole: {whole.abs().max():.4f}")
 
 
 def exactness():

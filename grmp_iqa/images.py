@@ -97,7 +97,7 @@ def _from_array(a, # (H,W), (H,W,1), (H,W,3) or (H,W,4); uint8, uint16, bool, or
 def _flatten(im:Image.Image, # any mode
             )->Image.Image: # RGB
     "Orientation applied, 16 bits scaled, transparency over white, RGB"
-    im = ImageOps.exif_transpose(im)
+    if im.getexif().get(0x0112, 1)!=1: im = ImageOps.exif_transpose(im) # it copies, and twelve megapixels take their time
     if im.mode=='I' or im.mode.startswith('I;16'): # `convert` would clip these to 255
         a = np.asarray(im).astype(np.int64)
         if a.min()<0 or a.max()>65535: raise ValueError("its values exceed 16 bits, save it as an 8 or 16-bit picture")
@@ -106,7 +106,8 @@ def _flatten(im:Image.Image, # any mode
     if im.mode in ('RGBA', 'LA', 'PA', 'RGBa', 'La') or 'transparency' in im.info:
         im = im.convert('RGBA')
         im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im)
-    return im.convert('RGB')
+    im.load()
+    return im if im.mode=='RGB' else im.convert('RGB')
 
 # %% ../nbs/00_images.ipynb #93c8d58a
 def _to_pil(source):
@@ -130,10 +131,14 @@ def _called(source):
 
 # %% ../nbs/00_images.ipynb #9802c913
 def open_image(source, # path, bytes, binary file, Pillow picture, (H,W[,3|4]) array, or (3,H,W) or (H,W) tensor
+               short_side:int=None, # pixels that are enough: a larger JPEG file is decoded at a half, a quarter or an eighth while it keeps them
               )->Image.Image: # mode RGB, upright
     "One clean RGB picture from any source (first frame when animated); `ImageError` names the file and the remedy"
     called = _called(source)
-    try: return _flatten(_to_pil(source))
+    try:
+        im = _to_pil(source)
+        if short_side and im is not source: im.draft(None, (short_side, short_side))
+        return _flatten(im)
     except ImageError: raise
     except FileNotFoundError: raise ImageError(f"{called} does not exist: check the path.") from None
     except IsADirectoryError: raise ImageError(f"{called} is a folder: name one picture in it.") from None
@@ -145,7 +150,7 @@ def open_image(source, # path, bytes, binary file, Pillow picture, (H,W[,3|4]) a
     except Exception as e: # broken files make decoders raise almost anything
         raise ImageError(f"{called} is damaged or of an unsupported kind ({e}): replace it, or take it out.") from e
 
-# %% ../nbs/00_images.ipynb #c89b39cd
+# %% ../nbs/00_images.ipynb #887e0a8b
 def image_tensor(image, # anything `open_image` takes
                 )->torch.Tensor: # (3,H,W) float32 in [0,1]
     "The picture as a tensor"
@@ -156,7 +161,7 @@ def tensor_image(tensor:torch.Tensor, # (3,H,W), (1,H,W) or (H,W) float; values 
     "A tensor as a picture: the inverse of `image_tensor`"
     return open_image(tensor.detach().float().clamp(0, 1))
 
-# %% ../nbs/00_images.ipynb #7e389284
+# %% ../nbs/00_images.ipynb #9f45bad9
 def show_images(images, # pictures, anything `open_image` takes
                 titles=None, # one title each
                 ncols:int=None, # pictures in a row; all in one row by default
@@ -173,11 +178,11 @@ def show_images(images, # pictures, anything `open_image` takes
         if titles: ax.set_title(str(titles[i]), fontsize=9)
     plt.show()
 
-# %% ../nbs/00_images.ipynb #9f45bad9
+# %% ../nbs/00_images.ipynb #3ff0cf0d
 #: The nine scene words of the method, in its order
 SCENES = ('animal', 'cityscape', 'human', 'indoor', 'landscape', 'night', 'plant', 'still_life', 'others')
 
-# %% ../nbs/00_images.ipynb #3ff0cf0d
+# %% ../nbs/00_images.ipynb #ee1a884c
 # exponent of the amplitude spectrum, then how much faster the surface varies along x and along y
 _TEXTURES = dict(cloud=(1.8,1,1), stone=(1.3,1,1), grain=(.9,1,1), across=(1.1,1,8), upright=(1.1,8,1),
                  leaf=(1.2,1,1), weave=(1.3,1,1))
@@ -191,7 +196,7 @@ def _discs(rng, n, count=14000):
             for b in {y, y-n if y+r>n else y, y+n if y<r else y}: d.ellipse((a-r, b-r*.7, a+r, b+r*.7), fill=int(g))
     return np.asarray(im)/64
 
-# %% ../nbs/00_images.ipynb #8b43838b
+# %% ../nbs/00_images.ipynb #c485bacf
 @lru_cache(None)
 def _tile(texture, n=512):
     "A periodic (n,n) tile, mean 0, deviation 1"
@@ -205,7 +210,7 @@ def _tile(texture, n=512):
         t = t*.6+thread*thread[:,None]*1.2
     return ((t-t.mean())/t.std()).clip(-3, 3).astype(np.float32)
 
-# %% ../nbs/00_images.ipynb #ee1a884c
+# %% ../nbs/00_images.ipynb #4f27216e
 def _noise(rng, h, w, texture):
     "A random (h,w) cut of a tile, flipped at random"
     t = _tile(texture)
@@ -213,7 +218,7 @@ def _noise(rng, h, w, texture):
     (y,x),(fy,fx) = rng.integers(0, n, 2),rng.choice([-1,1], 2)
     return t[((y+fy*np.arange(h))%n)[:,None], (x+fx*np.arange(w))%n]
 
-# %% ../nbs/00_images.ipynb #50cfa03a
+# %% ../nbs/00_images.ipynb #aab357fe
 class _Canvas:
     "A scene being painted, in float RGB; the shorter side has length 1 and the origin is top left"
     def __init__(self,
@@ -239,11 +244,11 @@ class _Canvas:
         k = np.abs((h*6+np.array([0,4,2]))%6-3)-1
         return (v*(1+s*(k.clip(0,1)-1))).astype(np.float32)
 
-# %% ../nbs/00_images.ipynb #c97920a4
+# %% ../nbs/00_images.ipynb #3cfbe098
 _ANY = (0,1) # any hue
 def _grey(v): return np.float32([v]*3)
 
-# %% ../nbs/00_images.ipynb #3cfbe098
+# %% ../nbs/00_images.ipynb #46f36abf
 @patch
 def backdrop(self:_Canvas, top, bottom, texture='cloud', amount=.1):
     "Fill with a vertical gradient and a texture"
@@ -259,7 +264,7 @@ def defocus(self:_Canvas, radius):
     small = im.resize((max(2, im.width//k), max(2, im.height//k)), Image.Resampling.BOX)
     self.rgb = np.asarray(small.resize(im.size, Image.Resampling.BICUBIC), np.float32)/255
 
-# %% ../nbs/00_images.ipynb #b069ddf1
+# %% ../nbs/00_images.ipynb #1ccc1d40
 @patch
 def glow(self:_Canvas, x, y, r, colour):
     "Add a soft light of radius `r`"
@@ -269,7 +274,7 @@ def glow(self:_Canvas, x, y, r, colour):
     gx,gy = (np.exp(-((np.arange(n, dtype=np.float32)+o-c)/R)**2) for n,o,c in ((box.shape[1],x0,X), (box.shape[0],y0,Y)))
     box += (gy[:,None]*gx)[...,None]*colour
 
-# %% ../nbs/00_images.ipynb #1ccc1d40
+# %% ../nbs/00_images.ipynb #ec081060
 @patch
 def paint(self:_Canvas, pts, colour, texture='stone', amount=.1, shade=.2, ball=0.):
     "Fill the polygon `pts` (K,2); `ball` > 0 shades it as a sphere with that much gloss"
@@ -292,7 +297,7 @@ def paint(self:_Canvas, pts, colour, texture='stone', amount=.1, shade=.2, ball=
     box = self.rgb[lo[1]:hi[1], lo[0]:hi[0]]
     box += mask*(fill.astype(np.float32)-box)
 
-# %% ../nbs/00_images.ipynb #ec081060
+# %% ../nbs/00_images.ipynb #06d59746
 @patch
 def flat(self:_Canvas, shapes, amount=.08):
     "Draw small shapes: tuples of points (K,2), colour, and line width (0 = filled)"
@@ -313,7 +318,7 @@ def flat(self:_Canvas, shapes, amount=.08):
     box *= 1-layer[...,3:]
     box += layer[...,:3]*tone
 
-# %% ../nbs/00_images.ipynb #06d59746
+# %% ../nbs/00_images.ipynb #d4d4b359
 def _turn(pts, x, y, angle):
     "Rotate `pts` by `angle` and move them to (x,y)"
     c,s = np.cos(angle), np.sin(angle)
@@ -331,7 +336,7 @@ def _leaf(x, y, length, width, angle):
     edge = width/2*np.sin(np.pi*t**.8)
     return _turn(np.concatenate([np.stack([t*length, edge], 1), np.stack([t*length, -edge], 1)[::-1]]), x, y, angle)
 
-# %% ../nbs/00_images.ipynb #b0e7c127
+# %% ../nbs/00_images.ipynb #d985c7e4
 def _ridge(c, y, height, rough=1., n=90):
     "The area below a rough line around `y`"
     line = _noise(c.rng, 1, 512, 'stone')[0]
@@ -339,7 +344,7 @@ def _ridge(c, y, height, rough=1., n=90):
     top = y-height*np.interp(x*rough*200, np.arange(512), line)*.5
     return np.concatenate([np.stack([x, top], 1), [(c.w, c.h), (0, c.h)]])
 
-# %% ../nbs/00_images.ipynb #d985c7e4
+# %% ../nbs/00_images.ipynb #7dcdb5af
 def _sky(c):
     "A sky with clouds over the whole canvas, sometimes at dusk"
     if c.chance(.25): c.backdrop(c.colour((.55,.75),(.2,.5),(.4,.7)), c.colour((.02,.12),(.3,.6),(.9,1)), amount=.04)
@@ -354,7 +359,7 @@ def _grass(c, y, colour, n=120, tall=.08):
     lean,size,tone = c.u(-.4,.4,n), tall*c.u(.3,1,n), c.u(.6,1.4,n)
     c.flat([([(a,b),(a+l*s,b-s)], colour*t, .004) for a,b,l,s,t in zip(x,foot,lean,size,tone)])
 
-# %% ../nbs/00_images.ipynb #8579682f
+# %% ../nbs/00_images.ipynb #063ad706
 def _windows(c, x, top, w, foot, lit, dark):
     "Rows of windows on a wall; `lit` is the share with the light on"
     k,step,light = int(c.rng.integers(2,5)), c.u(.035,.07), c.colour((.08,.16),(.2,.7),(.8,1))
@@ -373,7 +378,7 @@ def _skyline(c, ground, tall, colour, lit, dark, n, amount=.1):
         x += w*c.u(1.,1.15)
     c.flat(details[:420])
 
-# %% ../nbs/00_images.ipynb #063ad706
+# %% ../nbs/00_images.ipynb #3505a089
 def _fur(c, x, y, rx, ry, colour, n=100):
     "Short hairs over an oval"
     r,t = np.sqrt(c.u(0,1,n)), c.u(0,2*np.pi,n)
@@ -387,7 +392,7 @@ def _eye(c, x, y, r, iris):
     c.paint(_oval(x, y, r*.45, r*.6), iris*.08, amount=0)
     c.paint(_oval(x-r*.35, y-r*.4, r*.25, r*.25), _grey(1), amount=0)
 
-# %% ../nbs/00_images.ipynb #327a82e7
+# %% ../nbs/00_images.ipynb #12e97201
 def _face(c, x, y, r, coat):
     "An animal's head seen from the front, radius r"
     tall,pale,iris = c.u(.6,1.5), coat*.5+.45, c.colour((.05,.4),(.4,.9),(.4,.8))
@@ -405,7 +410,7 @@ def _face(c, x, y, r, coat):
     c.flat([([(x,y+r*.3),(x,y+r*.5)], coat*.2, .004)] + [([(x+d*r*.25,y+r*(.4+k)),(x+d*r*1.1,y+r*(.3+2*k))], pale*1.2, .003)
             for d in (-1,1) for k in (0,.08,.16)])
 
-# %% ../nbs/00_images.ipynb #12e97201
+# %% ../nbs/00_images.ipynb #c3aa0e5f
 def _beast(c, x, y, s, coat):
     "Something on four legs, body centre (x,y), body half-length s"
     d,thick = c.rng.choice([-1,1]), c.u(.5,.7)
@@ -420,7 +425,7 @@ def _beast(c, x, y, s, coat):
     c.paint([(x+d*s*.5,y-s*.4), (x+d*s*.95,y+s*.2), (hx+d*r*.3,hy+r*.4), (hx-d*r*.6,hy-r*.3)], coat*.95)
     _face(c, hx, hy, r, coat)
 
-# %% ../nbs/00_images.ipynb #c138346d
+# %% ../nbs/00_images.ipynb #9380d8a3
 def _bird(c, x, y, s, coat):
     "A bird of size s on a branch"
     d,wing = c.rng.choice([-1,1]), coat*c.u(.4,.8)
@@ -435,7 +440,7 @@ def _bird(c, x, y, s, coat):
     c.paint(_oval(hx, hy, r, r*.9), coat*c.u(.7,1.3,3), amount=.1, ball=.05)
     _eye(c, hx+d*r*.35, hy-r*.15, r*.2, coat*.15)
 
-# %% ../nbs/00_images.ipynb #c3aa0e5f
+# %% ../nbs/00_images.ipynb #d05659bc
 def _animal(c):
     meadow = ((.2,.33),(.35,.7),(.4,.7)) if c.chance(.65) else ((.08,.12),(.3,.5),(.6,.85))
     soil = c.colour(*meadow)
@@ -454,7 +459,7 @@ def _animal(c):
         c.paint(_oval(x, y+r*1.6, r*1.3, r*1.4), coat*.85, 'upright', .15, ball=.05)
         _face(c, x, y, r, coat)
 
-# %% ../nbs/00_images.ipynb #d05659bc
+# %% ../nbs/00_images.ipynb #9ac6ce83
 def _car(c, x, y, s):
     "A car of half-length s, its wheels at y"
     paint = c.colour(_ANY,(.1,.9),(.3,.95))
@@ -473,7 +478,7 @@ def _cityscape(c):
            [(_rect(0, ground, c.w, ground+.012), wall*.5+.3, 0)])
     for _ in range(c.rng.integers(1,5)): _car(c, c.u(0,c.w), c.u(ground+.01,c.h-.02), c.u(.05,.09))
 
-# %% ../nbs/00_images.ipynb #9ac6ce83
+# %% ../nbs/00_images.ipynb #a7b38a42
 def _stars(c):
     "Stars, and sometimes a moon"
     n = int(c.u(30,150))
@@ -492,7 +497,7 @@ def _lamp(c, x, ground):
     c.glow(x, ground+(c.h-ground)*.5, .03, tone*.25)
     c.glow(x, ground+.04, .015, tone*.4)
 
-# %% ../nbs/00_images.ipynb #2ade3044
+# %% ../nbs/00_images.ipynb #5df1c099
 def _night(c):
     c.backdrop(c.colour((.6,.72),(.5,.9),(.02,.12)), c.colour((.55,.8),(.3,.8),(.08,.3)), amount=.15)
     _stars(c)
@@ -502,7 +507,7 @@ def _night(c):
     c.paint(_rect(0, ground, c.w, c.h), c.colour((.55,.75),(.2,.5),(.06,.16)), 'across', .35, .1)
     for x in c.u(0, c.w, int(c.u(2,7))): _lamp(c, x, ground)
 
-# %% ../nbs/00_images.ipynb #5df1c099
+# %% ../nbs/00_images.ipynb #6bb929da
 def _skin(c): return c.colour((.03,.08),(.25,.55),(.35,.97))
 def _hair(c): return c.colour((.02,.12),(.1,.8),(.05,.75))
 
@@ -518,7 +523,7 @@ def _features(c, x, y, r, skin, hair):
     c.flat(lines+[([(x,y), (x-c.side*r*.12,y+r*.32), (x+r*.05,y+r*.36)], skin*.7, r*.04)])
     c.paint(_leaf(x-r*.28, y+r*.6, r*.56, r*c.u(.1,.2), 0), c.colour((.95,1.02),(.4,.7),(.5,.8)), amount=.05)
 
-# %% ../nbs/00_images.ipynb #e7c21bce
+# %% ../nbs/00_images.ipynb #77d9e61c
 def _fringe(c, x, y, r, hair):
     "Hair over the forehead, with strands"
     a = np.linspace(np.pi, 2*np.pi, 16)
@@ -529,7 +534,7 @@ def _fringe(c, x, y, r, hair):
     p = np.stack([x+r*.95*np.cos(k), y-r*.1+r*1.17*np.sin(k)], 1)
     c.flat([((q, q+(np.array([x,y-r])-q)*s), hair*t, .003) for q,s,t in zip(p,c.u(.1,.5,70),c.u(.5,1.7,70))])
 
-# %% ../nbs/00_images.ipynb #6bb929da
+# %% ../nbs/00_images.ipynb #8ba79d90
 def _portrait(c, x, y, r):
     "Head and shoulders, head radius r"
     skin,hair,cloth = _skin(c), _hair(c), c.colour(_ANY,(.1,.9),(.15,.95))
@@ -544,7 +549,7 @@ def _portrait(c, x, y, r):
     _fringe(c, x, y, r, hair)
     _features(c, x, y, r, skin, hair)
 
-# %% ../nbs/00_images.ipynb #77d9e61c
+# %% ../nbs/00_images.ipynb #b556e97e
 def _figure(c, x, foot, s):
     "A standing person of height s"
     skin,shirt,legs = _skin(c), c.colour(_ANY,(.2,.9),(.3,.95)), c.colour((.5,.7),(.1,.6),(.15,.5))
@@ -561,7 +566,7 @@ def _figure(c, x, foot, s):
     c.paint(_oval(x, y+s*.055, s*.068, s*.07), _hair(c), 'upright', .2)
     c.paint(_oval(x, y+s*.075, s*.055, s*.065), skin, ball=.05)
 
-# %% ../nbs/00_images.ipynb #8ba79d90
+# %% ../nbs/00_images.ipynb #4599101c
 def _human(c):
     if c.chance(.5):
         _sky(c)
@@ -575,7 +580,7 @@ def _human(c):
         c.paint(_rect(0, c.h*.75, c.w, c.h), c.colour((.05,.4),(.1,.4),(.35,.7)), 'grain', .15)
         for x in np.linspace(.2, .8, c.rng.integers(1,5)): _figure(c, c.w*(x+c.u(-.08,.08)), c.h*c.u(.86,.97), c.h*c.u(.6,.82))
 
-# %% ../nbs/00_images.ipynb #4599101c
+# %% ../nbs/00_images.ipynb #6dd29576
 def _room(c):
     "An empty room; gives the corners x0, y0, x1, y1 of the back wall"
     x0,x1,y0,y1 = c.w*c.u(.1,.25), c.w*c.u(.75,.9), c.h*c.u(.08,.2), c.h*c.u(.62,.74)
@@ -589,7 +594,7 @@ def _room(c):
     c.flat(boards+[([(0,c.h), (x0,y1), (x1,y1), (c.w,c.h)], wall*.4+.55, .014)])
     return x0,y0,x1,y1
 
-# %% ../nbs/00_images.ipynb #9c530143
+# %% ../nbs/00_images.ipynb #e5b89cec
 def _window(c, x, y, w, h):
     "A window with the day outside"
     c.paint(_rect(x-.015, y-.015, x+w+.015, y+h+.015), _grey(.95), amount=.02)
@@ -604,7 +609,7 @@ def _frames(c, x, y, w, h):
         c.paint(_rect(a, y, a+w*.32, y+h), c.colour((.05,.1),(.3,.7),(.15,.4)))
         c.paint(_rect(a+.01, y+.01, a+w*.32-.01, y+h-.01), c.colour(_ANY,(.3,.9),(.4,.95)), 'cloud', .3)
 
-# %% ../nbs/00_images.ipynb #6dd29576
+# %% ../nbs/00_images.ipynb #0cc21fe6
 def _shelf(c, x, y, w, h):
     "A shelf full of books"
     wood = c.colour((.04,.1),(.3,.6),(.25,.6))
@@ -619,7 +624,7 @@ def _shelf(c, x, y, w, h):
         books.append((_rect(x, foot, x+w, foot+.012), wood, 0))
     c.flat(books, .12)
 
-# %% ../nbs/00_images.ipynb #e5b89cec
+# %% ../nbs/00_images.ipynb #fe7ec86b
 def _sofa(c, x, y, s):
     "A sofa of half-width s, its foot at y"
     cloth = c.colour(_ANY,(.15,.7),(.3,.8))
@@ -630,7 +635,7 @@ def _sofa(c, x, y, s):
     for k in c.u(-.6,.6,2):
         c.paint(_oval(x+s*k, y-s*.5, s*.19, s*.16, c.u(-.5,.5)), c.colour(_ANY,(.2,.8),(.5,.95)), 'across', .1, ball=.03)
 
-# %% ../nbs/00_images.ipynb #0cc21fe6
+# %% ../nbs/00_images.ipynb #5390845f
 def _floor_lamp(c, x, y, foot):
     "A lamp with its shade at y"
     c.paint(_rect(x-.006, y, x+.006, foot), _grey(.2))
@@ -649,7 +654,7 @@ def _indoor(c):
     _sofa(c, c.w*c.u(.35,.65), y1+c.u(.06,.14), c.u(.22,.34))
     if c.chance(.7): _floor_lamp(c, c.w*c.u(.12,.88), y0+h*c.u(.3,.5), y1+.1)
 
-# %% ../nbs/00_images.ipynb #5390845f
+# %% ../nbs/00_images.ipynb #d46e5b9a
 def _tree(c, x, foot, s, green):
     "A tree of height s, conifer or broad"
     c.paint(_rect(x-s*.04, foot-s*.5, x+s*.04, foot), np.float32([.3,.2,.13])*c.u(.6,1.3), 'upright', .25)
@@ -670,7 +675,7 @@ def _mountains(c):
         ridge = _ridge(c, y+k*.07*c.h, c.u(.08,.3)*(1-.5*near), c.u(.7,1.6))
         c.paint(ridge, haze*(1-near)*.85+rock*near, 'stone', .1+.2*near, .15)
 
-# %% ../nbs/00_images.ipynb #86ac14b7
+# %% ../nbs/00_images.ipynb #138db3a8
 def _field(c, y):
     "A meadow or a field of corn from `y` down, sometimes with a path"
     ground = c.colour((.18,.35),(.35,.75),(.35,.65)) if c.chance(.7) else c.colour((.1,.16),(.4,.7),(.6,.9))
@@ -680,7 +685,7 @@ def _field(c, y):
         c.paint([(x-.01,y), (x+.01,y), (x+c.u(.1,.4),c.h), (x-c.u(0,.3),c.h)], c.colour((.06,.1),(.2,.4),(.6,.8)), 'grain', .12)
     _grass(c, y+.05, ground*1.1, 130, .05)
 
-# %% ../nbs/00_images.ipynb #d46e5b9a
+# %% ../nbs/00_images.ipynb #093f459e
 def _landscape(c):
     _sky(c)
     if c.chance(.3):
@@ -695,7 +700,7 @@ def _landscape(c):
     for s,x in sorted(zip(c.u(.1,.4,n), c.u(-.05,1.05,n)*c.w)):
         _tree(c, x, y+.01+(0 if lake else s*.35), s, green*c.u(.8,1.2))
 
-# %% ../nbs/00_images.ipynb #093f459e
+# %% ../nbs/00_images.ipynb #26d8eb50
 def _veined(c, x, y, s, wide, angle, tone):
     "A leaf of length s with its veins"
     c.paint(_leaf(x, y, s, s*wide, angle), tone, 'stone', .1, .35)
@@ -714,7 +719,7 @@ def _flower(c, x, y, r, petal):
             c.paint(_leaf(x, y, r*size, r*size*4.2/n, turn+(k+ring)*2*np.pi/n), tone, 'upright', .07, .35)
     c.paint(_oval(x, y, r*.28, r*.26), c.colour((.08,.15),(.6,.95),(.5,.95)), 'leaf', .3, ball=.05)
 
-# %% ../nbs/00_images.ipynb #0614a4b6
+# %% ../nbs/00_images.ipynb #e569e18a
 def _plant(c):
     green,n = c.colour((.2,.4),(.35,.8),(.4,.8)), int(c.u(9,24))
     c.backdrop(green*c.u(.4,1.2), green*c.u(.3,.8), 'stone', .45)
@@ -728,7 +733,7 @@ def _plant(c):
         petal = c.colour((.75,1.17),(.1,.9),(.75,1))
         for _ in range(c.rng.integers(1,5)): _flower(c, c.w*c.u(.15,.85), c.h*c.u(.15,.75), c.u(.1,.26), petal)
 
-# %% ../nbs/00_images.ipynb #e569e18a
+# %% ../nbs/00_images.ipynb #09375a73
 def _turned(x, foot, s, half):
     "The outline of a turned thing from its right half, in units of s above `foot`"
     half = np.array(half, np.float32)
@@ -745,7 +750,7 @@ def _vase(c, x, foot, s, tint):
         c.paint(_leaf(x, foot-s*1.2, s*length, s*.25, lean-np.pi/2), c.colour((.2,.4),(.4,.8),(.4,.8)))
     c.paint(_turned(x, foot, s, [(.2,-1.3), (.16,-1.1), (.42,-.6), (.36,-.2), (.25,0)]), tint, amount=.06, shade=.5)
 
-# %% ../nbs/00_images.ipynb #1e970adf
+# %% ../nbs/00_images.ipynb #685d5b89
 def _bowl(c, x, foot, s, tint):
     for k in (-.35,.3,0):
         c.paint(_oval(x+k*s, foot-s*.6, s*.28, s*.28), c.colour((-.05,.2),(.7,.95),(.7,.95)), amount=.05, ball=.9)
@@ -757,7 +762,7 @@ def _fruit(c, x, foot, s, tint):
     c.paint(_oval(x, foot-r*.95, r, r*c.u(.85,1.15), 0, .03, c.rng), c.colour((-.05,.28),(.65,.95),(.6,.95)), amount=.06, ball=.9)
     c.flat([([(x,foot-r*1.8), (x+r*.1,foot-r*2.2)], np.float32([.3,.2,.1]), .012)])
 
-# %% ../nbs/00_images.ipynb #09375a73
+# %% ../nbs/00_images.ipynb #e512e393
 def _still_life(c):
     wall,wood = c.colour(_ANY,(.1,.5),(.25,.8)), c.colour((.03,.1),(.3,.65),(.35,.8))
     c.backdrop(wall*1.1, wall*.8, 'cloud', .1)
@@ -775,7 +780,7 @@ def _still_life(c):
         thing = c.rng.choice([_bottle, _vase, _bowl, _fruit], p=[.2,.15,.2,.45])
         thing(c, x, foot, s, c.colour(_ANY,(.25,.9),(.3,.9)))
 
-# %% ../nbs/00_images.ipynb #e512e393
+# %% ../nbs/00_images.ipynb #ed1f6059
 def _heap(c):
     "Shapes of all sizes, the small over the large"
     hue,spread = c.u(0,1), c.u(.05,.5)
@@ -794,7 +799,7 @@ def _bricks(c):
             for k,y in rows for x in np.arange(-w*(.5+.5*(k%2)), c.w, w)])
     c.rgb *= 1+.15*_noise(c.rng, *c.rgb.shape[:2], 'stone')[...,None]
 
-# %% ../nbs/00_images.ipynb #8b6cc86f
+# %% ../nbs/00_images.ipynb #e0c58f61
 _LETTERS = ([(0,0),(0,1),(.7,1)], [(0,1),(.3,0),(.7,1)], [(.7,0),(0,0),(0,1),(.7,1)], [(0,1),(0,0),(.6,.2),(.6,.6),(0,.6)])
 
 def _print(c, x, y, end, s, ink):
@@ -805,7 +810,7 @@ def _print(c, x, y, end, s, ink):
         x += s*(1 if c.chance(.85) else 2)
     return strokes
 
-# %% ../nbs/00_images.ipynb #ed1f6059
+# %% ../nbs/00_images.ipynb #1797aa4d
 def _board(c):
     "A sheet with a heading, lines of print and a picture"
     x0,x1,y0 = c.w*c.u(.04,.15), c.w*c.u(.85,.96), c.h*c.u(.04,.12)
@@ -821,7 +826,7 @@ def _board(c):
 
 def _others(c): c.rng.choice([_heap, _bricks, _board], p=[.5,.2,.3])(c)
 
-# %% ../nbs/00_images.ipynb #1797aa4d
+# %% ../nbs/00_images.ipynb #b2182cd1
 _DRAWERS = dict(zip(SCENES, (_animal, _cityscape, _human, _indoor, _landscape, _night, _plant, _still_life, _others)))
 
 def render_scene(name:str, # one of `SCENES`

@@ -32,8 +32,9 @@ from .benchmarks import RatingsError, read_ratings
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .images import check_name, set_seed, show_images
 from .objectives import TrainingError, correlation_report, plcc, quality_loss, semantic_loss, srcc
-from .prompts import QualityCLIP, prompt_card
+from .prompts import QualityCLIP, features_after, prompt_card
 from .scoring import Scorer
+from .towers import product_dtype
 
 _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
@@ -45,18 +46,17 @@ class CutViews(Transform):
         fixed:bool = False # cut the views of scoring, for validation?
     ): self.n, self.fixed, self.views, self.kept, self.split_idx = n, fixed, Views(), {}, int(fixed)
 
-    def resized(self, source):
-        "The picture at its working size; those read from files are kept, up to 512 of them."
-        if not isinstance(source, (str, Path)): return self.views.resize(source)
-        key = (self.views, str(source))
+    def layers(self, source):
+        "The pictures that the views are cut from, kept with their sources, up to 512 of them."
+        key = (self.views, str(source) if isinstance(source, (str, Path)) else id(source))
         if key not in self.kept:
             if len(self.kept) >= 512: self.kept.clear()
-            self.kept[key] = self.views.resize(source)
-        return self.kept[key]
+            self.kept[key] = source, self.views.layers(source)   # the source too: its id stays its own
+        return self.kept[key][1]
 
     def encodes(self, source):
-        image = self.resized(source)
-        return self.views(image) if self.fixed else self.views.random(image, self.n)
+        layers = self.layers(source)
+        return self.views(layers) if self.fixed else self.views.random(layers, self.n)
 
 # %% ../nbs/10_learner.ipynb #a70585d8
 class IQADataLoaders(DataLoaders):
@@ -139,13 +139,31 @@ class GradientRegularization(Callback):
         self.teacher, self.lam, self.rule, self.per, self.angles = teacher.eval().requires_grad_(False), lam, rule, per, []
 
     def before_fit(self):
-        self.scene, self.hook = {}, Hook(self.model.feature, lambda module, args, out: out, detach=False)
+        self.scene = {}
+        self.feature, self.hidden = (Hook(m, lambda module, args, out: out, detach=False) for m in (self.model.feature, self.model.hidden))
         self.teacher.to(self.dls.device)
         with torch.no_grad(): self.teacher_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()   # the teacher never changes
+        self.depth = self.shared_depth()
+
+    def shared_depth(self):
+        "Blocks of the vision tower below which the model and the teacher compute the same."
+        depth, models = self.model.frozen_depth, (self.model, self.teacher)
+        lower = [[*m.clip.visual.conv1.parameters(), *(p for b in m.clip.visual.transformer.resblocks[:depth] for p in b.parameters())] for m in models] if depth else []
+        same = all(a is b for a,b in zip(*lower)) and self.model.precision == self.teacher.precision and not self.model.visual_prompt.n_tokens
+        return depth if same else 0
 
     def after_loss(self):
-        with torch.no_grad(): target = self.teacher.encode_image(*self.xb) @ self.teacher_text.T
-        self.scene_loss = semantic_loss(self.model.scene_logits(self.hook.stored), target) * find_bs(self.yb)
+        logits = self.model.scene_logits(self.feature.stored)
+        self.scene_loss = None
+        if not logits.requires_grad: return   # only the context is trained: the scene prompts do not see it
+        with torch.no_grad(): target = self.teacher_feature() @ self.teacher_text.T
+        self.scene_loss = semantic_loss(logits, target) * find_bs(self.yb)
+
+    def teacher_feature(self):
+        "What the teacher sees in the batch; it goes on from the model's own tokens where the two part."
+        if not self.depth: return self.teacher.encode_image(*self.xb)
+        visual, dtype = self.teacher.clip.visual, product_dtype(self.teacher.precision, self.dls.device)
+        return features_after(visual, self.teacher.visual_prompt, self.hidden.stored, find_bs(self.yb), dtype, self.depth)
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
@@ -153,7 +171,7 @@ class GradientRegularization(Callback):
 @patch
 def before_backward(self:GradientRegularization):
     "Add this batch's scene gradient to what the step has so far."
-    if not self.scene_loss.requires_grad: return   # only the context is trained: the scene prompts do not see it
+    if self.scene_loss is None: return
     scaler = getattr(self.learn, 'scaler', None)
     loss = scaler.scale(self.scene_loss) if scaler else self.scene_loss
     params = self.trained()
@@ -171,7 +189,7 @@ def before_step(self:GradientRegularization):
     self.scene = {}
 
 @patch
-def after_fit(self:GradientRegularization): self.hook.remove()
+def after_fit(self:GradientRegularization): self.feature.remove(); self.hidden.remove()
 
 # %% ../nbs/10_learner.ipynb #7924e75a
 class QualityLoss:

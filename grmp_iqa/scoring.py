@@ -111,19 +111,22 @@ def _views_or_error(views, image) -> tuple:
 def score_images(self:Scorer,
     images, # list of anything `open_image` takes
     names=None, # what to call them in the table; None is their own text
-    batch_size:int = 16, # pictures a batch
+    batch_size:int = 8, # pictures a batch
     progress:bool = False # show a progress bar
 ) -> pd.DataFrame: # image, score in [0,1], mos on the own scale (if adapted), error ('' where all is well)
     "Score many pictures. One that can't be read is a row with its error, and the rest is scored."
     images = list(images)
     rows, bar = [], tqdm(total=len(images), desc='scoring', disable=not progress)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        cut = lambda i: [pool.submit(_views_or_error, self.views, image) for image in images[i:i+batch_size]]
+        ahead = cut(0)
         for i in range(0, len(images), batch_size):
-            cut = list(pool.map(lambda image: _views_or_error(self.views, image), images[i:i+batch_size]))
-            good = [v for v,_ in cut if v is not None]
+            now, ahead = ahead, cut(i+batch_size)   # the next batch is decoded while this one is scored
+            results = [f.result() for f in now]
+            good = [v for v,_ in results if v is not None]
             scores = iter(self.score_tensor(torch.stack(good)).tolist() if good else [])
-            rows += [(next(scores) if v is not None else float('nan'), error or '') for v,error in cut]
-            bar.update(len(cut))
+            rows += [(next(scores) if v is not None else float('nan'), error or '') for v,error in results]
+            bar.update(len(now))
     bar.close()
     table = pd.DataFrame(rows, columns=['score', 'error'])
     table.insert(0, 'image', list(names) if names is not None else [str(i) for i in images])
@@ -134,7 +137,7 @@ def score_images(self:Scorer,
 @patch
 def score_folder(self:Scorer,
     folder:str|Path, # searched with all its subfolders
-    batch_size:int = 16, # pictures a batch
+    batch_size:int = 8, # pictures a batch
     progress:bool = False # show a progress bar
 ) -> pd.DataFrame: # as `score_images` gives it, best first, errors last; image is the path within the folder
     "Score every picture of a folder; `ImageError` if there is no such folder or no picture in it."
