@@ -3,7 +3,7 @@
     python benchmarks/growth.py                       # up to 10,000 images
     python benchmarks/growth.py --most-images 100000  # takes hours
 """
-import argparse, json, resource, subprocess, sys, tempfile, time
+import argparse, json, resource, shutil, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import torch
@@ -16,11 +16,14 @@ from grmp_iqa.images import render_scene, set_seed
 def images(n):
     "Score a folder of n pictures of 512 x 512 with tiny."
     from grmp_iqa.scoring import Scorer
-    with tempfile.TemporaryDirectory() as tmp:
-        for i in range(20): render_scene('plant', i, 512).save(Path(tmp)/f'{i}.jpg')
-        files = sorted(Path(tmp).iterdir())*(n//20)
-        scorer = Scorer.load('tiny')
-        return lambda: scorer.score_images(files)
+    tmp, scorer = tempfile.mkdtemp(), Scorer.load('tiny')
+    for i in range(20): render_scene('plant', i, 512).save(Path(tmp)/f'{i}.jpg')
+    files = sorted(Path(tmp).iterdir())*(n//20)
+    def work():
+        table = scorer.score_images(files)
+        shutil.rmtree(tmp)
+        assert not any(table.error)
+    return work
 
 
 def shots(n):
@@ -53,7 +56,7 @@ def megapixels(n):
     render_scene('landscape', 0, 640).resize((side, side)).save(file, quality=92)
     def work():
         scorer.score_images([file])
-        file.unlink(); Path(tmp).rmdir()
+        shutil.rmtree(tmp)
     return work
 
 
@@ -71,7 +74,7 @@ POINTS = dict(images=(1000, 10000, 100000), shots=(10, 50, 200), tokens=(0, 8, 3
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--most-images', type=int, default=10000); p.add_argument('--what', help=argparse.SUPPRESS); p.add_argument('--n', type=int, help=argparse.SUPPRESS)
+    p.add_argument('--most-images', type=int, default=10000); p.add_argument('--only', choices=list(POINTS)); p.add_argument('--what', help=argparse.SUPPRESS); p.add_argument('--n', type=int, help=argparse.SUPPRESS)
     o = p.parse_args()
     if o.what:
         work = globals()[o.what](o.n)
@@ -81,7 +84,7 @@ def main():
     print("| what grows | to | seconds | peak memory before, GB | and after, GB |\n| --- | --- | --- | --- | --- |")
     for what, points in POINTS.items():
         for n in points:
-            if what == 'images' and n > o.most_images: continue
+            if o.only not in (None, what) or what == 'images' and n > o.most_images: continue
             done = subprocess.run([sys.executable, '-W', 'ignore', __file__, f'--what={what}', f'--n={n}'], capture_output=True, text=True)
             if done.returncode: sys.exit(done.stderr)
             print('| {} | {} | {:.2f} | {:.2f} | {:.2f} |'.format(what, n, *json.loads(done.stdout.splitlines()[-1])), flush=True)

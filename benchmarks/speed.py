@@ -3,7 +3,7 @@
     python benchmarks/speed.py                      # ViT-B/16 with random weights, 100 visual prompt tokens, 16 images
     python benchmarks/speed.py --backbone tiny --tokens 8
 """
-import argparse, json, os, platform, resource, subprocess, sys, tempfile, time
+import argparse, json, logging, os, platform, resource, subprocess, sys, tempfile, time
 from pathlib import Path
 
 import numpy as np, open_clip, torch
@@ -30,7 +30,9 @@ def backbone(name, device):
 def peak():
     "Peak memory of this process, in GB: of the device if it has its own."
     if torch.cuda.is_available(): return torch.cuda.max_memory_allocated()/1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6   # Linux counts in kB
+    status = Path('/proc/self/status')   # Linux; `ru_maxrss` would begin with what the parent process had
+    if status.exists(): return int(status.read_text().split('VmHWM:')[1].split()[0])/1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e9   # macOS counts in bytes
 
 
 def timed(work, repeats, device):
@@ -107,29 +109,42 @@ def ask(o, **what):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def table(o):
-    "Time, ratio and memory of each kind of work in each way."
-    print(f"\n| work ({o.backbone}, {o.tokens} visual prompt tokens, {o.images} images) | way | seconds (least, most) | images/s | times as fast as plain (least, most) | peak memory, GB |\n| --- | --- | --- | --- | --- | --- |")
+def needed(o, work):
+    "GFLOP that the vision tower can't do without (a multiplication and an addition are two): prompts are only looked at, of the last block only the class token is read."
+    bb = backbone(o.backbone, 'cpu')
+    v, views = bb.clip.visual, 1 if bb.views.squash else bb.views.train
+    w, depth, n = v.conv1.out_channels, len(v.transformer.resblocks), (bb.views.size//v.patch_size[0])**2 + 1
+    def blocks(count, prompts, own):   # `own`: each picture has keys and values of its own for the prompts (dropout)
+        block = lambda keep: 20*keep*w**2 + 4*(n + own*prompts)*w**2 + 4*keep*(n + prompts)*w
+        return (count - 1)*block(n) + block(1)
+    forward, trained = blocks(depth, o.tokens, work != 'scoring'), blocks(max(1, round(depth/3)), o.tokens, True)
+    total = {'scoring': forward, 'inner step of meta-learning': 2*forward, 'fine-tuning step with QGR': forward + blocks(depth, 0, False) + 2*2*trained}[work]
+    return total*views*o.images/1e9
+
+
+def ceiling(o):
+    "TFLOP/s of a product of this tower's sizes, by the faster of torch's two ways."
+    from grmp_iqa.towers import linear
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x, w = torch.randn(16, 256, 768, device=o.device).to(dtype), torch.randn(3072, 768, device=o.device).to(dtype)
+        ways = [min(timed(work, 40, o.device)) for work in (lambda: torch.nn.functional.linear(x, w), lambda: linear(x, w, None))]
+        found[str(dtype).removeprefix('torch.')] = 2*x.numel()*len(w)/min(ways)/1e12
+        print(f"product of (4096, 768) and (768, 3072), {dtype}: {2*x.numel()*len(w)/ways[0]/1e12:.2f} TFLOP/s as a linear layer, {2*x.numel()*len(w)/ways[1]/1e12:.2f} as the library does it")
+    return found
+
+
+def table(o, top):
+    "Time, ratio, memory, and share of what the machine can multiply, of each kind of work in each way."
+    print(f"\n| work ({o.backbone}, {o.tokens} visual prompt tokens, {o.images} images) | way | seconds (least, most) | images/s | times as fast as plain (least, most) | peak memory, GB | of the ceiling |\n| --- | --- | --- | --- | --- | --- | --- |")
     for work in WORK:
         base = None
         for way in WAYS:
             r = ask(o, work=work, way=way)
             t, base = np.array(r['times']), np.array(r['times']) if way == 'plain' else base
             print(f"| {work} | {way} | {np.median(t):.2f} ({t.min():.2f}, {t.max():.2f}) | {o.images/np.median(t):.1f} | "
-                  f"{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f}) | {r['peak']:.1f} |", flush=True)
-
-
-def ceiling(o):
-    "What the machine can multiply, and what the vision tower needs."
-    print()
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = (torch.randn(2048, 2048, device=o.device).to(dtype) for _ in range(2))
-        t = timed(lambda: a @ b, 10, o.device)
-        print(f"matrix product, {dtype}: {2*2048**3/np.median(t)/1e12:.2f} TFLOP/s")
-    bb = backbone(o.backbone, 'cpu')
-    v, width = bb.clip.visual, bb.clip.visual.conv1.out_channels
-    n, depth = (bb.views.size//v.patch_size[0])**2 + 1 + o.tokens, len(v.transformer.resblocks)
-    print(f"the vision tower with its prompts: {depth*(24*n*width**2 + 4*n*n*width)/1e9:.2f} GFLOP a view")
+                  f"{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f}) | {r['peak']:.1f} | {needed(o, work)/np.median(t)/1e3/top['float32' if way == 'plain' else way]:.0%} |", flush=True)
+    print(f"\nmemory before any work, with torch and the libraries loaded: {ask(o, work='nothing', way='plain')['peak']:.1f} GB")
 
 
 def imports():
@@ -184,10 +199,14 @@ def main():
     p.add_argument('--images', type=int, default=16); p.add_argument('--repeats', type=int, default=3); p.add_argument('--device', default='cpu')
     p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS)
     o = p.parse_args()
+    logging.disable(logging.WARNING)   # open_clip warns of random weights, which are meant
+    if o.work == 'nothing':
+        import grmp_iqa.learner
+        return print(json.dumps(dict(peak=peak())))
     if o.work: return one_case(o)
     where = torch.cuda.get_device_name() if o.device != 'cpu' else f"{os.cpu_count()} cores, {torch.cpu.get_capabilities().get('cpu_name', platform.processor())}" if hasattr(torch.cpu, 'get_capabilities') else platform.processor()
     print(f"{where}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    table(o); ceiling(o); imports(); folder(); print(); exactness()
+    table(o, ceiling(o)); imports(); folder(); print(); exactness()
 
 
 if __name__ == '__main__': main()

@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from .databases import DATABASES, load_database
 from .distortions import DISTORTIONS, distort
 from .images import (IMAGE_SUFFIXES, SCENES, ImageError, IQAError, check_name, check_seed, image_tensor, open_image,
                              render_scene, write_aside)
@@ -536,7 +538,8 @@ class Benchmark:
 
 BENCHMARKS = {b.name:b for b in [
     Benchmark('synthetic', synthetic_benchmark, 'clean pictures x distortions x levels with computed labels, made on the spot'),
-    Benchmark('folder', read_ratings, 'your own pictures and a file of their scores')]}
+    Benchmark('folder', read_ratings, 'your own pictures and a file of their scores'),
+    *(Benchmark(d.name, partial(load_database, d.name), f'{d.title}: {d.pictures} pictures, {d.kind}') for d in DATABASES.values())]}
 
 def load_benchmark(
     name:str, # one of `BENCHMARKS`

@@ -140,7 +140,7 @@ class GradientRegularization(Callback):
 
     def before_fit(self):
         self.scene = {}
-        self.feature, self.hidden = (Hook(m, lambda module, args, out: out, detach=False) for m in (self.model.feature, self.model.hidden))
+        self.feature_hook, self.hidden_hook = (Hook(m, lambda module, args, out: out, detach=False) for m in (self.model.feature, self.model.hidden))
         self.teacher.to(self.dls.device)
         with torch.no_grad(): self.teacher_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()   # the teacher never changes
         self.depth = self.shared_depth()
@@ -153,7 +153,7 @@ class GradientRegularization(Callback):
         return depth if same else 0
 
     def after_loss(self):
-        logits = self.model.scene_logits(self.feature.stored)
+        logits = self.model.scene_logits(self.feature_hook.stored)
         self.scene_loss = None
         if not logits.requires_grad: return   # only the context is trained: the scene prompts do not see it
         with torch.no_grad(): target = self.teacher_feature() @ self.teacher_text.T
@@ -163,7 +163,7 @@ class GradientRegularization(Callback):
         "What the teacher sees in the batch; it goes on from the model's own tokens where the two part."
         if not self.depth: return self.teacher.encode_image(*self.xb)
         visual, dtype = self.teacher.clip.visual, product_dtype(self.teacher.precision, self.dls.device)
-        return features_after(visual, self.teacher.visual_prompt, self.hidden.stored, find_bs(self.yb), dtype, self.depth)
+        return features_after(visual, self.teacher.visual_prompt, self.hidden_hook.stored, find_bs(self.yb), dtype, self.depth)
 
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
@@ -189,7 +189,7 @@ def before_step(self:GradientRegularization):
     self.scene = {}
 
 @patch
-def after_fit(self:GradientRegularization): self.feature.remove(); self.hidden.remove()
+def after_fit(self:GradientRegularization): self.feature_hook.remove(); self.hidden_hook.remove()
 
 # %% ../nbs/10_learner.ipynb #7924e75a
 class QualityLoss:

@@ -39,7 +39,7 @@ class Scorer:
         precision:str = 'auto' # of matrix products: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
     ):
         self.precision = check_name(precision, PRECISIONS, 'precision')
-        self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval().requires_grad_(False)
+        self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval()
         self.text, self.card, self.views = text, card, Views(**card['views'])
 
     def __repr__(self): return f"Scorer({self.card['backbone']['name']}, {self.card['prompts']}, scale {self.card['scale']})"
@@ -197,7 +197,7 @@ def load(cls:Scorer,
     visual = build_clip(card['backbone']['config']).visual
     patch_size = getattr(visual, 'patch_size', (16,))[0]
     prompt = VisualPrompt(card['prompts']['visual_tokens'], getattr(visual, 'ln_post', nn.LayerNorm(1)).weight.numel(), _depth(visual), patch_size)
-    scorer = cls(visual, prompt, state.pop('text', torch.empty(0)), card, precision)
+    scorer = cls(visual.requires_grad_(False), prompt.requires_grad_(False), state.pop('text', torch.empty(0)), card, precision)
     scorer.net.load_state_dict(check_shapes(state, scorer.net.state_dict(), file))
     return scorer.to(device)
 

@@ -47,7 +47,9 @@ def in_dtype(
 ) -> Tensor|None: # the same in that dtype
     "A weight in the numbers of the product; a frozen parameter is converted once and its copy kept."
     if weight is None or weight.dtype == dtype: return weight
-    if weight.requires_grad or not isinstance(weight, nn.Parameter): return weight.to(dtype)
+    if weight.requires_grad or not isinstance(weight, nn.Parameter):
+        if hasattr(weight, 'kept'): del weight.kept   # an optimiser may change it unseen
+        return weight.to(dtype)
     now = (dtype, weight.data_ptr(), weight._version)
     if getattr(weight, 'kept', (None,))[0] != now:
         with torch.inference_mode(False), torch.no_grad(): weight.kept = now, weight.to(dtype)
