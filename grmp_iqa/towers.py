@@ -122,9 +122,10 @@ def one_block(
 def is_usual(
     visual:nn.Module # open_clip vision tower
 ) -> bool: # can it be run by this notebook?
-    "A vision transformer with open_clip's plain blocks whose feature is the class token's?"
-    return (isinstance(visual, VisionTransformer) and visual.pool_type == 'tok' and visual.attn_pool is None
-            and all(type(b) is ResidualAttentionBlock for b in visual.transformer.resblocks))
+    "A vision transformer with open_clip's plain blocks, nothing put into their layers (such as adapters), whose feature is the class token's?"
+    if not (isinstance(visual, VisionTransformer) and visual.pool_type == 'tok' and visual.attn_pool is None): return False
+    plain = lambda b: type(b) is ResidualAttentionBlock and type(b.attn) is nn.MultiheadAttention and type(b.mlp.c_fc) is type(b.mlp.c_proj) is nn.Linear
+    return all(plain(b) and isinstance(b.attn.out_proj, nn.Linear) for b in visual.transformer.resblocks)
 
 def embed(
     visual:nn.Module, # open_clip vision tower
