@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
            'LowerIsBetter', 'option', 'check_device', 'rating_columns', 'demo', 'pretrain', 'adapt', 'score',
-           'train_backbone_command', 'bench_command', 'main']
+           'train_backbone_command', 'listed', 'shot_numbers', 'bench_command', 'main']
 
 # %% ../nbs/14_cli.ipynb #a7581b57
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch, typer
 from .backbones import load_clip
 from .bench import bench_tiny
 from .benchmarks import RatingsError
+from .comparison import bench_methods, markdown
 from .demo import distortion_tasks, run_demo
 from .images import IQAError, ImageError, check_name, set_seed, write_aside
 from .learner import IQADataLoaders, iqa_learner
@@ -142,7 +143,7 @@ def score(
     path:Annotated[Path, typer.Argument(help='A picture, or a folder of pictures.')],
     scorer:Annotated[str, option("Folder of a scorer, or a backbone's name for its zero-shot score.")] = 'tiny',
     out:Annotated[Path|None, option('CSV to write; printed by default.')] = None,
-    batch_size:Annotated[int, option('Pictures a batch.', min=1)] = 16,
+    batch_size:Annotated[int, option('Pictures a batch.', min=1)] = 8,
     precision:Precision = 'auto', seed:Seed = 0, device:Device = 'cpu',
 ):
     "Score a picture or a folder of pictures."
@@ -168,23 +169,51 @@ def train_backbone_command(
     print(f"\nThe backbone is in {out}")
 
 # %% ../nbs/14_cli.ipynb #22323b07
+def listed(
+    text:str # comma-separated
+) -> list: # its parts
+    "The parts of an option that takes several values."
+    return [t.strip() for t in text.split(',') if t.strip()]
+
+def shot_numbers(
+    text:str # such as '50,100,0.2'
+) -> tuple: # whole numbers, and fractions as floats
+    "Numbers of shots as `evaluate` takes them."
+    try: return tuple(int(t) if t.isdigit() else float(t) for t in listed(text))
+    except ValueError as e: raise IQAError(f"--shots {text!r} are no numbers: give some such as 50,100,0.2.") from e
+
+# %% ../nbs/14_cli.ipynb #69821914
 @app.command('bench')
 def bench_command(
-    backbone:Annotated[str, typer.Argument(help="'tiny', or a folder that `train-backbone` wrote.")] = 'tiny',
-    out:Annotated[Path, option('Folder for the table and what it is made of.')] = Path('grmp-iqa-bench'),
+    subject:Annotated[str, typer.Argument(help="Backbone to measure: 'tiny', or a folder that `train-backbone` wrote.")] = 'tiny',
+    out:Annotated[Path, option('Folder for the table and what it is made of; runs that are there are not repeated.')] = Path('grmp-iqa-bench'),
     photos:Annotated[Path|None, option('Folder of rated photographs; without it those measures are left out.')] = None,
     ratings:Annotated[Path|None, option('Their ratings, a CSV.')] = None,
     pristine:Annotated[Path|None, option('Folder of pristine photographs to distort; rendered scenes by default.')] = None,
-    draws:Annotated[int, option('Draws of the measures with labels.', min=1)] = 10,
-    seed:Seed = 0,
+    benchmarks:Annotated[str, option("Compare methods on these: databases below --root, rendered, NAME=PHOTOS:RATINGS, NAME=FOLDER; comma-separated.")] = '',
+    methods:Annotated[str, option('Methods to compare, comma-separated; all by default.')] = '',
+    shots:Annotated[str, option('Labels to adapt with, comma-separated; 0.2 is a fifth of those outside the test part.')] = '50',
+    root:Annotated[Path|None, option('Folder of folders of databases.')] = None,
+    checkpoint:Annotated[list[Path]|None, option("Released checkpoint to score beside the methods; may be repeated.")] = None,
+    prompts:Annotated[str, option("File of meta-learned prompts; 'auto' for those that ship with the backbone.")] = 'auto',
+    released_prompts:Annotated[Path|None, option('File of prompts from `pretrain --variant released`.')] = None,
+    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 10,
+    backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
+    draws:Annotated[int, option('Random draws.', min=1)] = 10,
+    seed:Seed = 0, device:Device = 'cpu',
 ):
-    "What the embedded backbone can do, in one table with intervals."
+    "What the embedded backbone can do, or how methods compare, in one table with intervals."
     if (photos is None) != (ratings is None): raise RatingsError("--photos and --ratings go together: give both, or neither.")
-    table = bench_tiny(out, photos, ratings, pristine, backbone, draws, seed=seed)
-    print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
+    if benchmarks:
+        bb = load_clip(backbone, weights, download, device=check_device(device))
+        table = bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts, released_prompts, checkpoint or (), root, epochs, seed, device)
+        print('\n' + markdown(table))
+    else:
+        table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed)
+        print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
     print(f"\nThe table is in {out}")
 
-# %% ../nbs/14_cli.ipynb #69821914
+# %% ../nbs/14_cli.ipynb #da37ebc1
 def main():
     "What the `grmp-iqa` command runs: a mistake the user can mend is one sentence and exit status 2."
     try: app()
