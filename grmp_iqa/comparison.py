@@ -96,6 +96,7 @@ def bench_methods(
     plt.close(figure)
     return table
 
+# %% ../nbs/13c_comparison.ipynb #267e3a82
 def markdown(
     table:pd.DataFrame # as `paper_table` gives it
 ) -> str: # lines of a Markdown table

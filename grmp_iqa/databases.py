@@ -163,7 +163,8 @@ class Database:
     expects:tuple # files besides the pictures; alternatives with ' or '
     fetch:tuple = () # URLs, or names of files of `MIRROR`
 
-DATABASES = {d.name: d for d in [
+# %% ../nbs/01a_databases.ipynb #a8c775d3
+_SYNTHETIC = [
     Database('live', 'LIVE', 779, 'synthetic', 0, 100, False, .7, 'free for research, with notice', 'https://live.ece.utexas.edu/research/quality/subjective.htm',
              'Sheikh, Sabir and Bovik, IEEE TIP 2006', _live, ('dmos_realigned.mat or dmos.mat', 'refnames_all.mat', 'jp2k/img1.bmp'), ('live.tgz',)),
     Database('csiq', 'CSIQ', 866, 'synthetic', 0, 1, False, .9, 'no licence stated', 'https://s2.smu.edu/~eclarson/csiq.html',
@@ -172,6 +173,11 @@ DATABASES = {d.name: d for d in [
              'Ponomarenko et al., Signal Processing: Image Communication 2015', _tid2013, ('mos_with_names.txt', 'distorted_images/i01_01_1.bmp'), ('tid2013.tgz',)),
     Database('kadid10k', 'KADID-10k', 10125, 'synthetic', 1, 5, True, 3.1, 'free for research, with citation (Pixabay pictures)', 'https://database.mmsp-kn.de/kadid-10k-database.html',
              'Lin, Hosu and Saupe, QoMEX 2019', _kadid10k, ('dmos.csv', 'images/I01_01_01.png'), ('https://datasets.vqa.mmsp-kn.de/archives/kadid10k.zip',)),
+    Database('pipal', 'PIPAL', 23200, 'synthetic', 900, 1900, True, 8, 'free for research; a form', 'https://github.com/HaomingCai/PIPAL-dataset',
+             'Gu et al., ECCV 2020', _pipal, ('Train_Label/A0001.txt',), ('pipal.tar',))]
+
+# %% ../nbs/01a_databases.ipynb #d86e1461
+_OTHERS = [
     Database('livec', 'LIVE Challenge', 1162, 'authentic', 0, 100, True, .5, 'free for research, with notice; a form', 'https://live.ece.utexas.edu/research/ChallengeDB/index.html',
              'Ghadiyaram and Bovik, IEEE TIP 2016', _livec, ('Data/AllImages_release.mat', 'Data/AllMOS_release.mat', 'Data/AllStdDev_release.mat'), ('livec.tgz',)),
     Database('koniq10k', 'KonIQ-10k', 10073, 'authentic', 0, 100, True, 5.3, 'CC BY-SA 4.0 (scores); pictures under their own Creative Commons terms', 'https://database.mmsp-kn.de/koniq-10k-database.html',
@@ -184,12 +190,12 @@ DATABASES = {d.name: d for d in [
     Database('biq2021', 'BIQ2021', 12000, 'authentic', 0, 1, True, .6, 'freely available for use and benchmarking', 'https://github.com/nisarahmedrana/BIQ2021',
              'Ahmed and Asif, Journal of Electronic Imaging 2022', _biq2021, ('Train (Images and MOS).csv or Train.csv', 'Test (Images and MOS).csv or Test.csv'),
              ('https://github.com/nisarahmedrana/BIQ2021/archive/refs/heads/main.zip',)),
-    Database('pipal', 'PIPAL', 23200, 'synthetic', 900, 1900, True, 8, 'free for research; a form', 'https://github.com/HaomingCai/PIPAL-dataset',
-             'Gu et al., ECCV 2020', _pipal, ('Train_Label/A0001.txt',), ('pipal.tar',)),
     Database('agiqa3k', 'AGIQA-3K', 2982, 'generated', 0, 5, True, 2.4, 'free for research, with citation', 'https://github.com/lcysyzxdxc/AGIQA-3k-Database',
-             'Li et al., IEEE TCSVT 2023', _agiqa3k, ('data.csv',))]}
+             'Li et al., IEEE TCSVT 2023', _agiqa3k, ('data.csv',))]
 
-# %% ../nbs/01a_databases.ipynb #b60e9238
+DATABASES = {d.name: d for d in _SYNTHETIC + _OTHERS}
+
+# %% ../nbs/01a_databases.ipynb #959d65bb
 _COLUMNS = ['image', 'mos', 'score', 'std', 'distortion', 'level', 'reference', 'split']
 
 def _check_expected(database, tree):
@@ -217,7 +223,7 @@ def load_database(
     table.attrs.update(scale=dict(low=database.low, high=database.high, higher_is_better=database.higher_is_better), name=name)
     return table
 
-# %% ../nbs/01a_databases.ipynb #bf00dad4
+# %% ../nbs/01a_databases.ipynb #49fc930a
 def _sha256(path) -> str:
     "Checksum of a file."
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') else hashlib.sha256(f.read()).hexdigest()
@@ -237,7 +243,7 @@ def _more(url, part, timeout, progress):
             while block := answer.read(1 << 20): f.write(block); bar.update(len(block))
     return not total or part.stat().st_size >= total
 
-# %% ../nbs/01a_databases.ipynb #9f4d5fae
+# %% ../nbs/01a_databases.ipynb #5902c36b
 def download(
     url:str, # http or https
     path:str|Path, # file to write
@@ -262,7 +268,7 @@ def download(
         time.sleep(min(2**breaks, 30)*.1)
     return _checked(path, part, sha256)
 
-# %% ../nbs/01a_databases.ipynb #49fc930a
+# %% ../nbs/01a_databases.ipynb #5cc9966d
 def _checked(path, part, sha256):
     "Give a whole file its name if its checksum is right; a wrong one is thrown away."
     note, whole = Path(f'{path}.sha256'), path if path.exists() else part
@@ -274,7 +280,7 @@ def _checked(path, part, sha256):
     with write_aside(note) as aside: aside.write_text(found)
     return path
 
-# %% ../nbs/01a_databases.ipynb #5cc9966d
+# %% ../nbs/01a_databases.ipynb #52f73f11
 def _members(archive):
     "(name, is it a link or device?) of everything in an archive."
     if isinstance(archive, zipfile.ZipFile): return [(m.filename, (m.external_attr >> 16) & 0o170000 == 0o120000) for m in archive.infolist()]
@@ -298,7 +304,7 @@ def extract(
         opened.extractall(folder, **({} if isinstance(opened, zipfile.ZipFile) else dict(filter='data')))
     return folder
 
-# %% ../nbs/01a_databases.ipynb #8d8fba0c
+# %% ../nbs/01a_databases.ipynb #8b5b8fd1
 def fetch_database(
     name:str, # one of `DATABASES`
     root:str|Path, # folder to unpack into

@@ -141,6 +141,7 @@ def summarise(
         rows.append(dict(benchmark=benchmark, shots=shots, method=method, draws=len(r), median=median, low=low, high=high, mean=mean, mean_low=mean_low, mean_high=mean_high))
     return pd.DataFrame(rows)
 
+# %% ../nbs/11_evaluation.ipynb #c37ffd72
 def compare(
     results:pd.DataFrame, # from `evaluate`
     a:str, # a method

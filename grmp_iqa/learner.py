@@ -145,13 +145,6 @@ class GradientRegularization(Callback):
         with torch.no_grad(): self.teacher_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()   # the teacher never changes
         self.depth = self.shared_depth()
 
-    def shared_depth(self):
-        "Blocks of the vision tower below which the model and the teacher compute the same."
-        depth, models = self.model.frozen_depth, (self.model, self.teacher)
-        lower = [[*m.clip.visual.conv1.parameters(), *(p for b in m.clip.visual.transformer.resblocks[:depth] for p in b.parameters())] for m in models] if depth else []
-        same = all(a is b for a,b in zip(*lower)) and self.model.precision == self.teacher.precision and not self.model.visual_prompt.n_tokens
-        return depth if same else 0
-
     def after_loss(self):
         logits = self.model.scene_logits(self.feature_hook.stored)
         self.scene_loss = None
@@ -159,15 +152,25 @@ class GradientRegularization(Callback):
         with torch.no_grad(): target = self.teacher_feature() @ self.teacher_text.T
         self.scene_loss = semantic_loss(logits, target) * find_bs(self.yb)
 
-    def teacher_feature(self):
-        "What the teacher sees in the batch; it goes on from the model's own tokens where the two part."
-        if not self.depth: return self.teacher.encode_image(*self.xb)
-        visual, dtype = self.teacher.clip.visual, product_dtype(self.teacher.precision, self.dls.device)
-        return features_after(visual, self.teacher.visual_prompt, self.hidden_hook.stored, find_bs(self.yb), dtype, self.depth)
-
     def trained(self): return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
 # %% ../nbs/10_learner.ipynb #99429e9c
+@patch
+def shared_depth(self:GradientRegularization):
+    "Blocks of the vision tower below which the model and the teacher compute the same."
+    depth, models = self.model.frozen_depth, (self.model, self.teacher)
+    lower = [[*m.clip.visual.conv1.parameters(), *(p for b in m.clip.visual.transformer.resblocks[:depth] for p in b.parameters())] for m in models] if depth else []
+    same = all(a is b for a,b in zip(*lower)) and self.model.precision == self.teacher.precision and not self.model.visual_prompt.n_tokens
+    return depth if same else 0
+
+@patch
+def teacher_feature(self:GradientRegularization):
+    "What the teacher sees in the batch; it goes on from the model's own tokens where the two part."
+    if not self.depth: return self.teacher.encode_image(*self.xb)
+    visual, dtype = self.teacher.clip.visual, product_dtype(self.teacher.precision, self.dls.device)
+    return features_after(visual, self.teacher.visual_prompt, self.hidden_hook.stored, find_bs(self.yb), dtype, self.depth)
+
+# %% ../nbs/10_learner.ipynb #527ce6f6
 @patch
 def before_backward(self:GradientRegularization):
     "Add this batch's scene gradient to what the step has so far."
@@ -191,7 +194,7 @@ def before_step(self:GradientRegularization):
 @patch
 def after_fit(self:GradientRegularization): self.feature_hook.remove(); self.hidden_hook.remove()
 
-# %% ../nbs/10_learner.ipynb #7924e75a
+# %% ../nbs/10_learner.ipynb #f2cc27b4
 class QualityLoss:
     "`quality_loss` as fastai wants it: scores are the softmax over the two texts."
     def __call__(self, logits, mos, **kwargs): return quality_loss(logits, mos)
@@ -206,7 +209,7 @@ class StopOnNaN(Callback):
         if self.training and not torch.isfinite(self.loss):
             raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: lower the learning rate (base_lr), or look for spoilt pictures and scores.")
 
-# %% ../nbs/10_learner.ipynb #bb0e0a12
+# %% ../nbs/10_learner.ipynb #b3981813
 def depth_to_train(
     model:QualityCLIP, # whose vision tower counts
     last_blocks:int = None # what the user asked for
@@ -226,7 +229,7 @@ def parameter_groups(
     for p in blocks + prompts: p.requires_grad_(True)
     return [blocks, prompts]
 
-# %% ../nbs/10_learner.ipynb #b4f9d241
+# %% ../nbs/10_learner.ipynb #d5446b10
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     def fine_tune(self,
@@ -259,7 +262,7 @@ class IQALearner(Learner):
         "Score a folder with the model as it is now."
         return self.scorer().score_folder(folder, **kwargs)
 
-# %% ../nbs/10_learner.ipynb #d5446b10
+# %% ../nbs/10_learner.ipynb #8066dfcf
 @patch
 def show_results(self:IQALearner,
     ds_idx:int = 1, # 0 the training pictures, 1 the validation pictures
@@ -276,7 +279,7 @@ def show_results(self:IQALearner,
     worst = np.argsort(-np.abs(score - rows.mos.to_numpy()))[:max_n]
     show_images([rows.image.iloc[i] for i in worst], [f'given {rows.mos.iloc[i]:.2f}\npredicted {score[i]:.2f}' for i in worst], ncols=max_n, size=1.7)
 
-# %% ../nbs/10_learner.ipynb #8853aea3
+# %% ../nbs/10_learner.ipynb #a1b753c0
 def own_last_blocks(
     backbone:Backbone, # stays as it is
     last_blocks:int = None # blocks of each tower; None is a third of the vision tower's
@@ -287,7 +290,7 @@ def own_last_blocks(
     shared = {id(p): p for p in backbone.clip.parameters() if id(p) not in own}
     return dataclasses.replace(backbone, clip=deepcopy(backbone.clip, shared))
 
-# %% ../nbs/10_learner.ipynb #0248f8f3
+# %% ../nbs/10_learner.ipynb #3cde2a16
 def iqa_learner(
     dls:IQADataLoaders, # rated pictures
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'

@@ -95,6 +95,7 @@ def averaged(
     "The mean of the features of each picture's views, each of length one."
     return F.normalize(F.normalize(features.unflatten(0, (n, -1)), dim=-1).mean(1), dim=-1)
 
+# %% ../nbs/05_prompts.ipynb #4e0d64c6
 def hidden_tokens(
     visual:nn.Module, # open_clip vision tower, of the usual kind
     prompt:VisualPrompt, # what its blocks may look at

@@ -96,7 +96,10 @@ def _package(name):
     try: return __import__(name, fromlist=['_'])
     except ImportError as e: raise IQAError(f"This rival needs the package {name.split('.')[0]}: pip install \"grmp-iqa[bench]\", or leave it out of --methods.") from e
 
-def lora(shots, setting):
+def lora(
+    shots:pd.DataFrame, # rows with `image` and `mos`
+    setting:Setting # what else may be used
+) -> Callable: # rows -> (N,) scores
     "Low-rank adapters in the vision tower (Hu et al., ICLR 2022), rank 4, and the text context."
     peft, dls = _package('peft'), _loaders(shots, setting)
     clip = deepcopy(setting.backbone.clip).requires_grad_(False)
@@ -119,7 +122,10 @@ class PCGrad(GradientRegularization):
         self.scene = {}
 
 # %% ../nbs/10a_rivals.ipynb #2b5049f4
-def pcgrad(shots, setting):
+def pcgrad(
+    shots:pd.DataFrame, # rows with `image` and `mos`
+    setting:Setting # what else may be used
+) -> Callable: # rows -> (N,) scores
     "Our learner with `PCGrad` as its callback."
     dls = _loaders(shots, setting)
     learn = iqa_learner(dls, setting.backbone, rule=None, cbs=PCGrad(QualityCLIP(setting.backbone, text_tokens=0, precision='auto')))
@@ -144,12 +150,18 @@ def _clip_features(setting):
     def of(image): return image_features(model.clip.visual, model.visual_prompt, setting.backbone.views(image)[None].to(setting.device), 'auto')[0].float().cpu().numpy()
     return of
 
-def zero_shot(shots, setting):
+def zero_shot(
+    shots:pd.DataFrame, # rows with `image` and `mos`
+    setting:Setting # what else may be used
+) -> Callable: # rows -> (N,) scores
     "The antonym pair; the shots are not looked at."
     scorer = Scorer.from_model(QualityCLIP(setting.backbone, text_tokens=0)).to(setting.device)
     return setting.once('zero-shot', scorer)
 
-def niqe(shots, setting):
+def niqe(
+    shots:pd.DataFrame, # rows with `image` and `mos`
+    setting:Setting # what else may be used
+) -> Callable: # rows -> (N,) scores
     "NIQE against drawn pristine pictures; the shots are not looked at."
     patch = 96 if min(min(open_image(i).size) for i in setting.table.image[:8]) >= 192 else 48
     model = setting.kept.get('pristine') or setting.kept.setdefault('pristine', NIQE(pristine_pictures(24, 288).values(), patch))

@@ -97,6 +97,7 @@ def attend(
     a = attention(heads(q), heads(k), heads(v)).transpose(1, 2).flatten(2)
     return block.ls_1(linear(a, in_dtype(block.attn.out_proj.weight, dtype), in_dtype(block.attn.out_proj.bias, dtype)))
 
+# %% ../nbs/04c_towers.ipynb #cf184450
 def gelu(
     layer:nn.Module, # activation of a block
     x:Tensor # its input, which is overwritten
@@ -134,6 +135,7 @@ def embed(
     "Pictures to tokens, in the numbers of the weights."
     return visual._embeds(images.to(visual.conv1.weight.dtype))
 
+# %% ../nbs/04c_towers.ipynb #0ff2efd0
 def through(
     visual:nn.Module, # open_clip vision tower
     tokens:Tensor, # (N,L,W), from `embed` or an earlier `through`
