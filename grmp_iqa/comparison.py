@@ -88,15 +88,17 @@ def bench_methods(
     tables, out = dict(open_benchmark(b, root, seed) for b in benchmarks), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     results = evaluate(rivals, tables, shots, draws, out/'runs.csv', bb, prompts, released_prompts, epochs, seed=seed, device=device, progress=progress)
-    table = paper_table(results)
+    return _written(paper_table(results), plot_shots(results), out)
+
+# %% ../nbs/13c_comparison.ipynb #45dd9aac
+def _written(table, figure, out):
+    "The table, as it was, once it and the figure are in the folder."
     with write_aside(out/'table.csv') as aside: table.to_csv(aside, index=False)
     with write_aside(out/'table.md') as aside: aside.write_text(markdown(table), encoding='utf-8')
-    figure = plot_shots(results)
     with write_aside(out/'shots.png') as aside: figure.savefig(aside)
     plt.close(figure)
     return table
 
-# %% ../nbs/13c_comparison.ipynb #267e3a82
 def markdown(
     table:pd.DataFrame # as `paper_table` gives it
 ) -> str: # lines of a Markdown table

@@ -119,6 +119,7 @@ def features_after(
     tokens = through(visual, tokens, prompt.prefixes(len(tokens), depth), start=depth, dtype=dtype)
     return averaged(pooled(visual, tokens, prompt.norm if prompt.n_tokens else nn.Identity()), n)
 
+# %% ../nbs/05_prompts.ipynb #ed962d65
 def image_features(
     visual:nn.Module, # open_clip vision tower
     prompt:VisualPrompt, # what its blocks may look at

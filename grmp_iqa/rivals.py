@@ -111,6 +111,7 @@ def lora(
     learn.model, learn.splitter, learn.opt = model, lambda m: [trained], None
     return _quietly(learn, lambda l: l.fit_one_cycle(setting.epochs, 5e-3))
 
+# %% ../nbs/10a_rivals.ipynb #937cbc52
 class PCGrad(GradientRegularization):
     "Gradient surgery (Yu et al., NeurIPS 2020) in place of the paper's rule."
     def before_step(self):
