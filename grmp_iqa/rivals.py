@@ -151,6 +151,7 @@ def _clip_features(setting):
     def of(image): return image_features(model.clip.visual, model.visual_prompt, setting.backbone.views(image)[None].to(setting.device), 'auto')[0].float().cpu().numpy()
     return of
 
+# %% ../nbs/10a_rivals.ipynb #9f67fc89
 def zero_shot(
     shots:pd.DataFrame, # rows with `image` and `mos`
     setting:Setting # what else may be used
