@@ -97,7 +97,7 @@ def attend(
     a = attention(heads(q), heads(k), heads(v)).transpose(1, 2).flatten(2)
     return block.ls_1(linear(a, in_dtype(block.attn.out_proj.weight, dtype), in_dtype(block.attn.out_proj.bias, dtype)))
 
-# %% ../nbs/04c_towers.ipynb #cf184450
+# %% ../nbs/04c_towers.ipynb #ea200ded
 def gelu(
     layer:nn.Module, # activation of a block
     x:Tensor # its input, which is overwritten
@@ -111,15 +111,15 @@ def one_block(
     x:Tensor, # (N,L,W) tokens
     prefix:Tensor|None = None, # (N or 1,T,W) tokens that are only looked at
     keep:int|None = None, # how many tokens are read afterwards, from the first; None is all
-    dtype:torch.dtype = None # of the products; None is that of `x`
+    dtype:torch.dtype = None # of the products; None and float32 are that of `x`, which may be float64
 ) -> Tensor: # (N,keep,W)
     "A block of the transformer."
-    dtype = dtype or x.dtype
+    dtype = torch.bfloat16 if dtype == torch.bfloat16 else x.dtype
     x = x[:,:keep] + attend(block, x, prefix, keep, dtype)
     layer = lambda l, h: linear(h, in_dtype(l.weight, dtype), in_dtype(l.bias, dtype))
     return x + block.ls_2(layer(block.mlp.c_proj, gelu(block.mlp.gelu, layer(block.mlp.c_fc, block.ln_2(x)))))
 
-# %% ../nbs/04c_towers.ipynb #a656ece1
+# %% ../nbs/04c_towers.ipynb #62fd0950
 def is_usual(
     visual:nn.Module # open_clip vision tower
 ) -> bool: # can it be run by this notebook?
@@ -135,7 +135,7 @@ def embed(
     "Pictures to tokens, in the numbers of the weights."
     return visual._embeds(images.to(visual.conv1.weight.dtype))
 
-# %% ../nbs/04c_towers.ipynb #0ff2efd0
+# %% ../nbs/04c_towers.ipynb #ea1bf89a
 def through(
     visual:nn.Module, # open_clip vision tower
     tokens:Tensor, # (N,L,W), from `embed` or an earlier `through`
