@@ -18,7 +18,7 @@ import torch, typer
 from .backbones import load_clip
 from .bench import bench_tiny
 from .benchmarks import RatingsError
-from .comparison import bench_methods, markdown
+from .comparison import bench_methods
 from .demo import distortion_tasks, run_demo
 from .images import IQAError, ImageError, check_name, set_seed, write_aside
 from .learner import IQADataLoaders, iqa_learner
@@ -206,8 +206,8 @@ def bench_command(
     if (photos is None) != (ratings is None): raise RatingsError("--photos and --ratings go together: give both, or neither.")
     if benchmarks:
         bb = load_clip(backbone, weights, download, device=check_device(device))
-        table = bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts, released_prompts, checkpoint or (), root, epochs, seed, device)
-        print('\n' + markdown(table))
+        bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts, released_prompts, checkpoint or (), root, epochs, seed, device)
+        print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     else:
         table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed)
         print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))

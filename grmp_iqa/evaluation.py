@@ -108,16 +108,17 @@ def _run(plan, given, seed, out, progress):
     out, marks = out and Path(out), {r.name: _mark(r, given) for _,_,r,*_ in plan}
     rows = pd.read_csv(out, dtype={'shots': str}).to_dict('records') if out and out.exists() else []
     key = lambda r: (r['benchmark'], r['method'], str(r['shots']), r['split'], r['backbone'], r['seed'])
-    done, kept, wanted = {key(r) for r in rows}, {}, set()
+    done, kept, wanted = {key(r) for r in rows}, {}, []
     for name, table, rival, shots, draw, split in tqdm(plan, desc='evaluating', disable=not progress):
         row = dict(benchmark=name, method=rival.name, shots=str(shots), draw=draw, n_shots=len(split.shots), n_test=len(split.test), seed=seed, split=split_hash(split), backbone=marks[rival.name])
-        wanted.add(key(row))
+        wanted.append(key(row))
         if key(row) in done: continue
         setting = replace(given, table=table, seed=seed + draw, kept=kept.setdefault(name, {}))
         rows.append(row | one_run(rival, setting, split) | dict(versions=json.dumps(versions())))
         if out:
             with write_aside(out) as aside: pd.DataFrame(rows).to_csv(aside, index=False)
-    return pd.DataFrame([r for r in rows if key(r) in wanted])
+    found = {key(r): r for r in rows}
+    return pd.DataFrame([found[k] for k in wanted])   # in the order of the plan, whenever they were run
 
 # %% ../nbs/11_evaluation.ipynb #3989a849
 def interval(
@@ -141,7 +142,7 @@ def summarise(
         rows.append(dict(benchmark=benchmark, shots=shots, method=method, draws=len(r), median=median, low=low, high=high, mean=mean, mean_low=mean_low, mean_high=mean_high))
     return pd.DataFrame(rows)
 
-# %% ../nbs/11_evaluation.ipynb #c37ffd72
+# %% ../nbs/11_evaluation.ipynb #50764949
 def compare(
     results:pd.DataFrame, # from `evaluate`
     a:str, # a method
@@ -160,7 +161,7 @@ def compare(
         rows.append(dict(benchmark=benchmark, shots=shots, draws=len(wide), difference=value, low=low, high=high, p=float(p)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/11_evaluation.ipynb #c3d3356c
+# %% ../nbs/11_evaluation.ipynb #834fdd23
 PAPER_RESULTS = pd.DataFrame([   # SRCC; arXiv 2409.05381, and the tables it cites
     *[('GRMP-IQA', b, '50', v) for b,v in (('livec', .836), ('koniq10k', .853))],
     *[('UniQA', b, n, v) for b,vs in (('livec', (.828, .849, .853)), ('koniq10k', (.844, .860, .876)), ('live', (.963, .958, .976))) for n,v in zip(('50', '100', '200'), vs)],
@@ -183,7 +184,7 @@ def paper_table(
     shown['UniQA'] = [of('UniQA', r) for r in shown.itertuples()]
     return shown[['benchmark', 'shots', 'method', 'draws', 'SRCC', 'PLCC (raw)', 'published', 'difference', 'covered', 'UniQA']]
 
-# %% ../nbs/11_evaluation.ipynb #13015f77
+# %% ../nbs/11_evaluation.ipynb #7b30259d
 def plot_shots(
     results:pd.DataFrame, # from `evaluate`
     metric:str = 'srcc' # a column of it
