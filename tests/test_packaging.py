@@ -27,7 +27,8 @@ def test_installed_metadata_is_that_of_settings():
     assert m['Keywords'].split(',') == settings['keywords'].split(', ')
 
 def test_installed_requirements_are_those_of_settings():
-    assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *(f'{o}; extra == "dev"' for o in lines('dev_requirements'))}
+    extras = {f'{o}; extra == "{extra}"' for extra in ('dev', 'bench') for o in lines(f'{extra}_requirements')}
+    assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *extras}
 
 def test_installed_commands_are_those_of_settings():
     found = {g: [f'{o.name} = {o.value}' for o in metadata.distribution('grmp-iqa').entry_points if o.group == g] for g in ('console_scripts', 'nbdev')}
