@@ -65,7 +65,7 @@ def checkpoint_rival(
 
 # %% ../nbs/13c_comparison.ipynb #c48e0d86
 def bench_methods(
-    out:str|Path, # folder for runs.csv, table.csv, table.md and shots.png; runs that are there are not repeated
+    out:str|Path, # folder for runs.csv and its splits, table.csv, table.md and shots.png; runs that are there are not repeated
     benchmarks:list, # as `open_benchmark` takes them
     methods:list = None, # names of `RIVALS`; None is all that can run
     shots:tuple = (50,), # labelled pictures; a float is a fraction of those outside the test part

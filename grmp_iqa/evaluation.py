@@ -76,7 +76,7 @@ def evaluate(
     benchmarks, # a table, a dict of tables by name, or names of `BENCHMARKS` below `root`
     shots = (50, 100, 200, .2), # labelled pictures; a float is a fraction of those outside the test part
     draws:int = 10, # splits for each number of shots
-    out:str|Path = None, # CSV to write after every run, and to go on from
+    out:str|Path = None, # CSV to write after every run, and to go on from; the splits are saved beside it
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     prompts:str|Path = 'auto', # of rivals that start from meta-learned ones: a file, or those that ship with the backbone
     released_prompts:str|Path = None, # the same for the authors' way of learning them
@@ -93,6 +93,7 @@ def evaluate(
     for r in rivals:
         if r.needs and not getattr(given, r.needs): raise IQAError(f"{r.name} starts from meta-learned prompts, and there are none for {bb.name!r}: make them with `grmp-iqa pretrain` and pass {r.needs}=, or leave this method out.")
     plan = [(name, t, r, n, d, s) for name,t in _tables(benchmarks, root).items() for n in shots for d,s in enumerate(protocol_splits(t, n, draws, seed)) for r in rivals]
+    if out: _save_plan(plan, Path(out).with_suffix('.splits.json'))
     return _run(plan, given, seed, out, progress)
 
 # %% ../nbs/11_evaluation.ipynb #22b2dfe8
@@ -102,6 +103,12 @@ def _mark(rival, given):
     if 'weights' not in given.kept: given.kept['weights'] = stamp(b''.join(t.detach().cpu().numpy().tobytes() for t in given.backbone.clip.state_dict().values()))
     prompts = [stamp(Path(getattr(given, rival.needs)).read_bytes())] if rival.needs else []
     return '/'.join([given.backbone.name, given.kept['weights'], str(given.epochs), *prompts])
+
+def _save_plan(plan, file):
+    "The splits of a plan, by the hash that the results have, added to those of the file."
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    for name,_,_,shots,draw,s in plan: kept[split_hash(s)] = dict(benchmark=name, shots=str(shots), draw=draw, table=s.table, learn=s.shots, test=s.test)
+    with write_aside(file) as aside: aside.write_text(json.dumps(kept))
 
 def _run(plan, given, seed, out, progress):
     "The runs of a plan that are not in the file yet, added to it one by one."
@@ -120,7 +127,7 @@ def _run(plan, given, seed, out, progress):
     found = {key(r): r for r in rows}
     return pd.DataFrame([found[k] for k in wanted])   # in the order of the plan, whenever they were run
 
-# %% ../nbs/11_evaluation.ipynb #3989a849
+# %% ../nbs/11_evaluation.ipynb #35d458f9
 def interval(
     values, # one number a draw
     statistic = np.median, # of the draws
@@ -142,7 +149,7 @@ def summarise(
         rows.append(dict(benchmark=benchmark, shots=shots, method=method, draws=len(r), median=median, low=low, high=high, mean=mean, mean_low=mean_low, mean_high=mean_high))
     return pd.DataFrame(rows)
 
-# %% ../nbs/11_evaluation.ipynb #50764949
+# %% ../nbs/11_evaluation.ipynb #9a8d3f5e
 def compare(
     results:pd.DataFrame, # from `evaluate`
     a:str, # a method
@@ -161,7 +168,7 @@ def compare(
         rows.append(dict(benchmark=benchmark, shots=shots, draws=len(wide), difference=value, low=low, high=high, p=float(p)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/11_evaluation.ipynb #834fdd23
+# %% ../nbs/11_evaluation.ipynb #13015f77
 PAPER_RESULTS = pd.DataFrame([   # SRCC; arXiv 2409.05381, and the tables it cites
     *[('GRMP-IQA', b, '50', v) for b,v in (('livec', .836), ('koniq10k', .853))],
     *[('UniQA', b, n, v) for b,vs in (('livec', (.828, .849, .853)), ('koniq10k', (.844, .860, .876)), ('live', (.963, .958, .976))) for n,v in zip(('50', '100', '200'), vs)],
@@ -184,7 +191,7 @@ def paper_table(
     shown['UniQA'] = [of('UniQA', r) for r in shown.itertuples()]
     return shown[['benchmark', 'shots', 'method', 'draws', 'SRCC', 'PLCC (raw)', 'published', 'difference', 'covered', 'UniQA']]
 
-# %% ../nbs/11_evaluation.ipynb #7b30259d
+# %% ../nbs/11_evaluation.ipynb #5ef44fdd
 def plot_shots(
     results:pd.DataFrame, # from `evaluate`
     metric:str = 'srcc' # a column of it
