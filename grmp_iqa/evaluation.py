@@ -192,19 +192,31 @@ def paper_table(
     return shown[['benchmark', 'shots', 'method', 'draws', 'SRCC', 'PLCC (raw)', 'published', 'difference', 'covered', 'UniQA']]
 
 # %% ../nbs/11_evaluation.ipynb #5ef44fdd
+def _over_shots(ax, table):
+    "A line for each method, with its band."
+    for i,(method, r) in enumerate(table.groupby('method', sort=False)):
+        r = r.sort_values('shots')
+        line = ax.plot(r.shots, r['median'], '.-' if i < 10 else '.--', label=method)[0]
+        ax.fill_between(r.shots, r.low, r.high, alpha=.12, color=line.get_color())
+    ax.set(xlabel='shots', xscale='log')
+
+def _one_number(ax, table, metric):
+    "A point with its interval for each method."
+    y, middle = range(len(table)), table['median']
+    ax.errorbar(middle, y, xerr=[middle - table.low, table.high - middle], fmt='.', ecolor='lightgrey', elinewidth=3)
+    ax.set_yticks(y, table.method, fontsize=7); ax.set_ylim(len(table) - .5, -.5); ax.set_xlabel(metric.upper())
+
 def plot_shots(
     results:pd.DataFrame, # from `evaluate`
     metric:str = 'srcc' # a column of it
 ):
-    "Each method's median over the number of shots, one panel a benchmark; bands are 95 % intervals."
+    "Medians with 95 % intervals, one panel a benchmark: lines over the number of shots, or, where there is only one number, a point for each method."
     table, names = summarise(results.assign(shots=results.n_shots), metric), results.benchmark.unique()
+    lines = (table.groupby('benchmark').shots.nunique() > 1).any()
     fig, axes = plt.subplots(1, len(names), figsize=(4.2*len(names), 3.4), dpi=80, sharey=True, squeeze=False, layout='constrained')
     for ax, name in zip(axes[0], names):
-        for i,(method, r) in enumerate(table[table.benchmark == name].groupby('method', sort=False)):
-            r = r.sort_values('shots')
-            line = ax.plot(r.shots, r['median'], '.-' if i < 10 else '.--', label=method)[0]
-            ax.fill_between(r.shots, r.low, r.high, alpha=.12, color=line.get_color())
-        ax.set(title=name, xlabel='shots', xscale='log')
-    axes[0,0].set_ylabel(metric.upper())
-    axes[0,-1].legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
+        rows = table[table.benchmark == name]
+        _over_shots(ax, rows) if lines else _one_number(ax, rows, metric)
+        ax.set_title(name)
+    if lines: axes[0,0].set_ylabel(metric.upper()); axes[0,-1].legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
     return fig
