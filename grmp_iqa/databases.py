@@ -9,6 +9,7 @@ __all__ = ['MIRROR', 'DATABASES', 'DatabaseError', 'Tree', 'Database', 'load_dat
 
 # %% ../nbs/01a_databases.ipynb #a340227e
 import hashlib, http.client, os, re, shutil, tarfile, time, urllib.error, urllib.request, zipfile
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,12 @@ class Tree:
     ):
         self.root = Path(root)
         if not self.root.is_dir(): raise DatabaseError(f"There is no folder '{root}': give the one the database was unpacked into.")
-        self.files = {}
+        self.files, self.named = {}, defaultdict(list)
         for f in sorted(self.root.rglob('*')):
-            if f.is_file(): self.files.setdefault(f.relative_to(self.root).as_posix().lower(), f)
+            if not f.is_file(): continue
+            path = f.relative_to(self.root).as_posix().lower()
+            self.files.setdefault(path, f)
+            self.named[f.name.lower()].append(path)
 
     def find(self,
         *paths # within the database; the first that is there counts
@@ -40,8 +44,8 @@ class Tree:
         "A file, if it is there."
         for p in map(str.lower, paths):
             if p in self.files: return self.files[p]
-            deeper = [f for k,f in self.files.items() if k.endswith('/' + p)]
-            if deeper: return deeper[0]
+            deeper = [k for k in self.named[p.rsplit('/', 1)[-1]] if k.endswith('/' + p)]
+            if deeper: return self.files[deeper[0]]
 
 # %% ../nbs/01a_databases.ipynb #78dad9d3
 def _excel(path, **kw):
