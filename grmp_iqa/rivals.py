@@ -110,7 +110,7 @@ def lora(
     setting:Setting # what else may be used
 ) -> Callable: # rows -> (N,) scores
     "Low-rank adapters in the vision tower (Hu et al., ICLR 2022), rank 4, and the text context."
-    clip, dls = with_adapters(setting.backbone.clip), _loaders(shots, setting)
+    dls, clip = _loaders(shots, setting), with_adapters(setting.backbone.clip)   # the loaders seed, first
     learn = iqa_learner(dls, setting.backbone, rule=None)
     model = QualityCLIP(replace(setting.backbone, clip=clip), precision='auto').to(setting.device)
     trained = [p for n,p in model.named_parameters() if 'lora_' in n or n.startswith('text_prompt')]
