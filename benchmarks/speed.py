@@ -91,6 +91,16 @@ WORK = {'scoring': scoring, 'fine-tuning step with QGR': fine_tuning, 'inner ste
 WAYS = ('plain', 'float32', 'bfloat16')
 
 
+def profile(work, most=7):
+    "Share of the time in each kind of operation, the largest first."
+    from torch.profiler import ProfilerActivity, profile
+    work()
+    with profile(activities=[ProfilerActivity.CPU]) as p: work()
+    events = sorted(p.key_averages(), key=lambda e: -e.self_cpu_time_total)
+    total = sum(e.self_cpu_time_total for e in events)
+    return {e.key.removeprefix('aten::'): e.self_cpu_time_total/total for e in events[:most]}
+
+
 def one_case(o):
     "Measure one kind of work in one way, in this process, so that its peak memory is its own."
     set_seed(0)
@@ -98,6 +108,7 @@ def one_case(o):
     views = 1 if bb.views.squash else bb.views.train
     images = torch.randn(o.images, views, 3, bb.views.size, bb.views.size, device=o.device)
     work = WORK[o.work](bb, o.way, images, o.tokens)
+    if o.profile: return print(json.dumps(profile(work)))
     print(json.dumps(dict(times=timed(work, o.repeats, o.device), peak=peak())))
 
 
@@ -145,6 +156,12 @@ def table(o, top):
             print(f"| {work} | {way} | {np.median(t):.2f} ({t.min():.2f}, {t.max():.2f}) | {o.images/np.median(t):.1f} | "
                   f"{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f}) | {r['peak']:.1f} | {needed(o, work)/np.median(t)/1e3/top['float32' if way == 'plain' else way]:.0%} |", flush=True)
     print(f"\nmemory before any work, with torch and the libraries loaded: {ask(o, work='nothing', way='plain')['peak']:.1f} GB")
+
+
+def profiles(o):
+    "Where the time goes in bfloat16."
+    print()
+    for work in WORK: print(f"time in {work}, bfloat16: " + ', '.join(f'{op} {share:.0%}' for op,share in ask(o, work=work, way='bfloat16', profile=1).items()), flush=True)
 
 
 def imports():
@@ -197,7 +214,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--backbone', default='ViT-B-16-quickgelu'); p.add_argument('--tokens', type=int, default=100)
     p.add_argument('--images', type=int, default=16); p.add_argument('--repeats', type=int, default=3); p.add_argument('--device', default='cpu')
-    p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS)
+    p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS); p.add_argument('--profile', type=int, help=argparse.SUPPRESS)
     o = p.parse_args()
     logging.disable(logging.WARNING)   # open_clip warns of random weights, which are meant
     if o.work == 'nothing':
@@ -206,7 +223,7 @@ def main():
     if o.work: return one_case(o)
     where = torch.cuda.get_device_name() if o.device != 'cpu' else f"{os.cpu_count()} cores, {torch.cpu.get_capabilities().get('cpu_name', platform.processor())}" if hasattr(torch.cpu, 'get_capabilities') else platform.processor()
     print(f"{where}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    table(o, ceiling(o)); imports(); folder(); print(); exactness()
+    table(o, ceiling(o)); profiles(o); imports(); folder(); print(); exactness()
 
 
 if __name__ == '__main__': main()

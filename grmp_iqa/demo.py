@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from .backbones import Backbone, load_clip
 from .benchmarks import few_shot_splits, load_splits, read_ratings, save_splits, synthetic_benchmark
 from .distortions import DISTORTIONS
+from .evaluation import interval
 from .images import SCENES, ImageError, open_image, render_scene, set_seed, write_aside
 from .learner import IQADataLoaders, iqa_learner
 from .meta import meta_pretrain
@@ -96,11 +97,7 @@ def adapt_once(
     return learn.scorer(), learn.gradient_regularization.angles if rule else []
 
 # %% ../nbs/13a_demo.ipynb #d5d278af
-def _interval(values, resamples=2000) -> str:
-    "Median and its bootstrap interval over the draws."
-    v = np.asarray(values, float)
-    medians = np.median(v[np.random.default_rng(0).integers(len(v), size=(resamples, len(v)))], axis=1)
-    return f'{np.median(v):.3f} [{np.quantile(medians, .025):.3f}, {np.quantile(medians, .975):.3f}]'
+def _shown(values) -> str: return '{:.3f} [{:.3f}, {:.3f}]'.format(*interval(values))
 
 def summary(
     results:pd.DataFrame # one row a run: method, draw, srcc, plcc
@@ -108,7 +105,7 @@ def summary(
     "What the draws say together."
     wide = results.pivot(index='draw', columns='method', values='srcc')
     gain = wide.sub(wide['plain prompt tuning'], axis=0)
-    rows = {m: {'SRCC': _interval(r.srcc), 'PLCC (raw)': _interval(r.plcc), 'SRCC over plain': '' if m == 'plain prompt tuning' else _interval(gain[m])}
+    rows = {m: {'SRCC': _shown(r.srcc), 'PLCC (raw)': _shown(r.plcc), 'SRCC over plain': '' if m == 'plain prompt tuning' else _shown(gain[m])}
             for m in METHODS if len(r := results[results.method == m])}
     return pd.DataFrame.from_dict(rows, orient='index')
 
