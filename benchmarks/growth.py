@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from grmp_iqa.backbones import load_clip
-from grmp_iqa.demo import rendered_target
-from grmp_iqa.images import render_scene, set_seed
+from grmp_iqa.clip.backbones import load_clip
+from grmp_iqa.data.synthetic import rendered_target
+from grmp_iqa.data.scenes import render_scene
+from grmp_iqa.core import set_seed
 
 
 def images(n):
@@ -43,7 +44,7 @@ def tokens(n):
     from grmp_iqa.prompts import QualityCLIP
     bb = load_clip('tiny')
     model = QualityCLIP(bb, visual_tokens=n, precision='auto').train()
-    batch = torch.randn(16, bb.views.train, 3, bb.views.size, bb.views.size), torch.linspace(0, 1, 16)
+    batch = torch.randn(16, bb.crops.train, 3, bb.crops.size, bb.crops.size), torch.linspace(0, 1, 16)
     theta = {k: p.detach().clone() for k,p in model.prompt_state().items()}
     return lambda: adapt(model, theta, [batch])
 
@@ -62,8 +63,8 @@ def megapixels(n):
 
 def draws(n):
     "n draws of 30 shots from 60 pictures, each adapted with both halves."
-    from grmp_iqa.demo import adapt_once
-    from grmp_iqa.benchmarks import few_shot_splits
+    from grmp_iqa.evidence.demo import adapt_once
+    from grmp_iqa.data.splits import few_shot_splits
     bb, table = load_clip('tiny'), rendered_target(60, size=160)
     splits = few_shot_splits(table, shots=30, draws=n)
     return lambda: [adapt_once('+ QGR', table.iloc[s.shots], bb, None, epochs=2, angles=False) for s in splits]

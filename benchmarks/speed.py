@@ -11,10 +11,13 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import plain
-from grmp_iqa.backbones import Backbone, Views, load_clip
-from grmp_iqa.distortions import DISTORTIONS, distort
-from grmp_iqa.images import SCENES, open_image, render_scene, set_seed
-from grmp_iqa.objectives import srcc
+from grmp_iqa.clip.backbones import Backbone, load_clip
+from grmp_iqa.clip.crops import Crops
+from grmp_iqa.data.distortions import DISTORTIONS, distort
+from grmp_iqa.data.scenes import SCENES, render_scene
+from grmp_iqa.data.images import open_image
+from grmp_iqa.core import set_seed
+from grmp_iqa.data.metrics import srcc
 from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.scoring import Scorer
 
@@ -24,7 +27,7 @@ def backbone(name, device):
     if name == 'tiny': return load_clip('tiny', device=device)
     clip = open_clip.create_model(name).to(device).eval().requires_grad_(False)
     size = clip.visual.image_size[0]
-    return Backbone(name, clip, open_clip.get_tokenizer(name), Views(size, squash=round(size*244/224)), dict(open_clip.get_model_config(name)))
+    return Backbone(name, clip, open_clip.get_tokenizer(name), Crops(size, squash=round(size*244/224)), dict(open_clip.get_model_config(name)))
 
 
 def peak():
@@ -59,7 +62,7 @@ def fine_tuning(bb, how, images, tokens):
     from fastai.learner import Learner
     from fastai.data.all import DataLoader, DataLoaders
     from fastai.optimizer import SGD
-    from grmp_iqa.objectives import quality_loss
+    from grmp_iqa.losses import quality_loss
     mos = torch.linspace(0, 1, len(images), device=images.device)
     teacher = QualityCLIP(bb, text_tokens=0, precision='float32' if how == 'plain' else how).eval().requires_grad_(False)
     model = QualityCLIP(own_last_blocks(bb), visual_tokens=tokens, precision=teacher.precision)
@@ -105,8 +108,8 @@ def one_case(o):
     "Measure one kind of work in one way, in this process, so that its peak memory is its own."
     set_seed(0)
     bb = backbone(o.backbone, o.device)
-    views = 1 if bb.views.squash else bb.views.train
-    images = torch.randn(o.images, views, 3, bb.views.size, bb.views.size, device=o.device)
+    crops = 1 if bb.crops.squash else bb.crops.train
+    images = torch.randn(o.images, crops, 3, bb.crops.size, bb.crops.size, device=o.device)
     work = WORK[o.work](bb, o.way, images, o.tokens)
     if o.profile: return print(json.dumps(profile(work)))
     print(json.dumps(dict(times=timed(work, o.repeats, o.device), peak=peak())))
@@ -123,19 +126,19 @@ def ask(o, **what):
 def needed(o, work):
     "GFLOP that the vision tower can't do without (a multiplication and an addition are two): prompts are only looked at, of the last block only the class token is read."
     bb = backbone(o.backbone, 'cpu')
-    v, views = bb.clip.visual, 1 if bb.views.squash else bb.views.train
-    w, depth, n = v.conv1.out_channels, len(v.transformer.resblocks), (bb.views.size//v.patch_size[0])**2 + 1
+    v, crops = bb.clip.visual, 1 if bb.crops.squash else bb.crops.train
+    w, depth, n = v.conv1.out_channels, len(v.transformer.resblocks), (bb.crops.size//v.patch_size[0])**2 + 1
     def blocks(count, prompts, own):   # `own`: each picture has keys and values of its own for the prompts (dropout)
         block = lambda keep: 20*keep*w**2 + 4*(n + own*prompts)*w**2 + 4*keep*(n + prompts)*w
         return (count - 1)*block(n) + block(1)
     forward, trained = blocks(depth, o.tokens, work != 'scoring'), blocks(max(1, round(depth/3)), o.tokens, True)
     total = {'scoring': forward, 'inner step of meta-learning': 2*forward, 'fine-tuning step with QGR': forward + blocks(depth, 0, False) + 2*2*trained}[work]
-    return total*views*o.images/1e9
+    return total*crops*o.images/1e9
 
 
 def ceiling(o):
     "TFLOP/s of a product of this tower's sizes, by the faster of torch's two ways."
-    from grmp_iqa.towers import linear
+    from grmp_iqa.clip.vit import linear
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         x, w = torch.randn(16, 256, 768, device=o.device).to(dtype), torch.randn(3072, 768, device=o.device).to(dtype)
@@ -205,7 +208,7 @@ def exactness():
     pictures = [distort(render_scene(SCENES[i % 9], 7000 + i, 224), rng.choice(list(DISTORTIONS)), int(rng.integers(1, 6))) for i in range(270)]
     model = QualityCLIP(bb, text_tokens=0).eval()
     scores = {p: Scorer.from_model(model, precision=p).score_images(pictures).score.to_numpy() for p in ('float32', 'bfloat16')}
-    scores['plain'] = torch.cat([plain.score(model, torch.stack([bb.views(p) for p in pictures[i:i+30]])) for i in range(0, len(pictures), 30)]).numpy()
+    scores['plain'] = torch.cat([plain.score(model, torch.stack([bb.crops(p) for p in pictures[i:i+30]])) for i in range(0, len(pictures), 30)]).numpy()
     for way in ('float32', 'bfloat16'):
         print(f"scores of {len(pictures)} pictures, {way} against plain: largest difference {np.abs(scores[way]-scores['plain']).max():.1e}, SRCC {srcc(scores[way], scores['plain']):.5f}")
 

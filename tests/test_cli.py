@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd, pytest
 from grmp_iqa.cli import main
-from grmp_iqa.distortions import distort
-from grmp_iqa.images import render_scene
+from grmp_iqa.data.distortions import distort
+from grmp_iqa.data.scenes import render_scene
 
 COMMAND = Path(sys.executable).with_name('grmp-iqa')
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastcore.docments import docments
-from project import MODULES, NOTEBOOKS, ROOT, stem
+from project import COURSE, MODULES, NOTEBOOKS, ROOT, module_name, stem
 
 every_notebook = pytest.mark.parametrize('notebook', NOTEBOOKS, ids=stem)
 
@@ -34,9 +34,48 @@ def test_changes_nothing(command, tmp_path):
 
 
 @every_notebook
-def test_opens_with_title_and_quote(notebook):
-    first = cells(notebook, 'markdown')[0]['source']
-    assert re.match(r'# \S', first) and re.search(r'^> \S', first, re.M)
+def test_opens_with_title_quote_and_why(notebook):
+    "The title and its quote have a cell to themselves: nbdev takes that cell for front matter, and drops what else is in it"
+    title, why = [o['source'] for o in cells(notebook, 'markdown')[:2]]
+    assert re.fullmatch(r'# \S.*\n+> \S[^\n]*\s*', title) and len(why.split()) >= 25
+
+@every_notebook
+def test_has_a_figure(notebook):
+    if notebook.stem in ('index', 'glossary'): pytest.skip('a page of text')
+    assert [o for c in cells(notebook, 'code') for o in c['outputs'] if {'image/png', 'image/jpeg', 'image/svg+xml'} & set(o.get('data', {}))]
+
+@every_notebook
+def test_figures_have_alt_text(notebook):
+    def shown(c): return any({'image/png', 'image/jpeg', 'image/svg+xml'} & set(o.get('data', {})) for o in c['outputs'])
+    assert [c['source'][:80] for c in cells(notebook, 'code') if shown(c) and not re.search(r'^#\|\s*fig-alt: \S', c['source'], re.M)] == []
+
+@every_notebook
+def test_was_run_from_top_to_bottom(notebook):
+    "Every cell with code was run, so that what is shown is what the code gives"
+    code = [c for c in cells(notebook, 'code') if c['source'].strip() and not re.match(r'#\|\s*default_exp', c['source'])]
+    assert all(c['outputs'] or c['execution_count'] is not None or 'export' in c['source'] or not needs_output(c['source']) for c in code)
+
+def needs_output(source):
+    "Does a cell end by showing something? Its last statement is an expression that is not a check"
+    try: last = ast.parse(re.sub(r'^[%!].*', '', source, flags=re.M)).body[-1:]
+    except SyntaxError: return False
+    if not last or not isinstance(last[0], ast.Expr) or source.rstrip().endswith(';'): return False
+    return isinstance(last[0].value, (ast.Name, ast.Attribute, ast.Tuple, ast.Subscript))
+
+@every_notebook
+def test_leaves_the_package_alone(notebook):
+    assert not [c for c in cells(notebook, 'code') if 'nbdev_export' in c['source'] or re.search(r'nb_export\(', c['source'])]
+
+@every_notebook
+def test_links_name_notebooks(notebook):
+    "Relative links name the .ipynb, which Jupyter opens and the site rewrites; each is there"
+    links = [l for c in cells(notebook, 'markdown') for l in re.findall(r'\]\(([^)\s]+)\)', re.sub(r'```.*?```', '', c['source'], flags=re.S))]
+    bad = []
+    for l in links:
+        if re.match(r'https?://|#|mailto:', l):
+            if 'grmp-iqa.github.io' in l: bad.append(l)
+        elif not (notebook.parent/l.split('#')[0]).exists(): bad.append(l)
+    assert bad == []
 
 @every_notebook
 def test_holds_no_error(notebook):
@@ -58,7 +97,7 @@ def test_exported_cells_run(notebook):
 def test_imports_stand_alone(notebook):
     "Building the docs runs exported cells and cells that import, so other code beside an import lacks what came before it"
     is_import = lambda o: isinstance(o, (ast.Import, ast.ImportFrom))
-    sources = {o['source'] for o in cells(notebook, 'code') if 'nbdev_export()' not in o['source']} - set(exported(notebook))
+    sources = {o['source'] for o in cells(notebook, 'code')} - set(exported(notebook))
     trees = {o: ast.parse(re.sub(r'^[%!].*', '', o, flags=re.M)) for o in sources}
     assert not [o for o, tree in trees.items() if any(map(is_import, ast.walk(tree))) and not all(map(is_import, tree.body))]
 
@@ -82,8 +121,22 @@ def test_undocumented_sees_what_is_missing():
         "Has a docstring and nothing else to say."
     assert [undocumented(o) for o in (bare, half, Full)] == [['docstring', 'a', 'b'], ['b'], []]
 
+def methods(module):
+    "Public methods written in a module, those that are patched into a class of another module too"
+    classes = {c for o in MODULES for c in vars(importlib.import_module(f'grmp_iqa.{module_name(o)}')).values() if inspect.isclass(c) and c.__module__.startswith('grmp_iqa')}
+    for c in classes:
+        if c.__name__.startswith('_'): continue
+        for name, fn in vars(c).items():
+            fn = getattr(fn, '__func__', getattr(fn, 'fget', fn))
+            if inspect.isfunction(fn) and fn.__module__ == module.__name__ and not name.startswith('_'): yield f'{c.__name__}.{name}', fn
+
+#: methods whose meaning is fastai's, torch's or Python's: they are named by those who call them, and documented there
+THEIRS = {'forward', 'encodes', 'decodes', 'before_fit', 'after_fit', 'after_loss', 'before_backward', 'before_step', 'after_cancel_fit', 'activation', 'train'}
+
 @pytest.mark.parametrize('module', MODULES, ids=stem)
 def test_every_exported_name_is_documented(module):
-    mod = importlib.import_module(f'grmp_iqa.{module.stem}')
+    mod = importlib.import_module(f'grmp_iqa.{module_name(module)}')
     own = [o for k in mod.__all__ if callable(o := getattr(mod, k)) and getattr(o, '__module__', None) == mod.__name__]
-    assert {o.__name__: u for o in own if (u := undocumented(o))} == {}
+    found = {o.__name__: u for o in own if (u := undocumented(o))}
+    found |= {name: u for name, fn in methods(mod) if name.split('.')[1] not in THEIRS and (u := undocumented(fn))}
+    assert found == {}

@@ -1,9 +1,10 @@
 "The package is what settings.ini says, the wheel holds it all, and .ci/run runs what the README says."
-import ast, json, re, subprocess, sys, zipfile
+import ast, csv, json, re, subprocess, sys, zipfile
 from configparser import ConfigParser
 from importlib import metadata
 
 import grmp_iqa, pytest
+from docsite import pictures, readme
 from project import MODULES, ROOT, stem
 
 try: import tomllib
@@ -27,7 +28,8 @@ def test_installed_metadata_is_that_of_settings():
     assert m['Keywords'].split(',') == settings['keywords'].split(', ')
 
 def test_installed_requirements_are_those_of_settings():
-    extras = {f'{o}; extra == "{extra}"' for extra in ('dev', 'bench') for o in lines(f'{extra}_requirements')}
+    joined = lambda o, extra: f'{o} and extra == "{extra}"' if ';' in o else f'{o}; extra == "{extra}"'
+    extras = {joined(o, extra) for extra in ('dev', 'bench') for o in lines(f'{extra}_requirements')}
     assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *extras}
 
 def test_installed_commands_are_those_of_settings():
@@ -67,6 +69,11 @@ def test_wheel_holds_every_file_of_the_package(wheel):
 
 def test_wheel_holds_the_tiny_weights(wheel): assert [o for o in wheel if re.match(r'grmp_iqa/weights/tiny.*\.safetensors$', o)]
 
+def test_wheel_holds_the_photographs_and_their_licences(wheel):
+    photos = [o for o in wheel if o.startswith('grmp_iqa/photos/')]
+    assert len([o for o in photos if o.endswith('.jpg')]) == 220
+    for folder in ('sample', 'pristine'): assert {f'grmp_iqa/photos/{folder}/{o}' for o in ('LICENSE.md', 'README.md')} <= set(photos)
+
 def test_wheel_holds_nothing_else(wheel):
     assert {o.split('/')[0] for o in wheel} == {'grmp_iqa', f'grmp_iqa-{grmp_iqa.__version__}.dist-info'}
 
@@ -82,7 +89,7 @@ STUB = '''#!/bin/sh
 echo "$(basename "$0") $*" >> calls
 if [ "$1 $2" = "-m venv" ]; then
     if [ -e "$3" ]; then echo "$3 is not fresh" >> calls; fi
-    mkdir -p "$3/bin"; for o in pip nbdev-test pytest grmp-iqa; do cp "$0" "$3/bin/$o"; done
+    mkdir -p "$3/bin"; for o in pip pytest grmp-iqa; do cp "$0" "$3/bin/$o"; done
 fi
 case "$(basename "$0")" in "$FAIL") exit 3;; esac
 '''
@@ -106,7 +113,7 @@ def test_ci_runs_the_second_line_then_the_first(tmp_path):
     status, calls = ci_run(tmp_path)
     assert status == 0 and [o.strip() for o in calls] == as_called(test) + as_called(demo)
 
-@pytest.mark.parametrize('program', ['pip', 'nbdev-test', 'pytest', 'grmp-iqa'])
+@pytest.mark.parametrize('program', ['pip', 'pytest', 'grmp-iqa'])
 def test_ci_fails_where_a_step_fails(program, tmp_path):
     status, calls = ci_run(tmp_path, fail=program)
     assert status != 0 and calls[-1].split()[0] == program
@@ -124,6 +131,12 @@ def test_no_text_names_a_registry_or_a_machine():
         except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError): continue  # not a text, or deleted and not yet committed
     assert found == []
 
-def test_readme_is_the_index_notebook():
-    cells = json.loads(text('nbs/index.ipynb'))['cells']
-    assert text('README.md') == '\n\n'.join(''.join(o['source']) for o in cells) + '\n'
+def test_readme_is_the_index_notebook(): assert text('README.md') == readme()
+
+def test_readme_shows_the_figures_of_the_tour():
+    for file, picture in pictures().items(): assert file.read_bytes() == picture, f'{file.name}: python tests/docsite.py README.md'
+
+def test_readme_shows_the_table_that_the_demo_wrote():
+    rows = list(csv.reader((ROOT/'nbs'/'results'/'demo.csv').read_text(encoding='utf-8').splitlines()))
+    table = '\n'.join('| ' + ' | '.join(r) + ' |' for r in [rows[0], ['---']*len(rows[0]), *rows[1:]])
+    assert table in text('README.md')

@@ -10,10 +10,10 @@ from project import ROOT
 
 sys.path.insert(0, str(ROOT/'benchmarks'))
 import plain
-from grmp_iqa.backbones import load_clip
+from grmp_iqa.clip.backbones import load_clip
 from grmp_iqa.learner import GradientRegularization, own_last_blocks, parameter_groups
 from grmp_iqa.meta import adapt
-from grmp_iqa.objectives import quality_loss
+from grmp_iqa.losses import quality_loss
 from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.scoring import Scorer
 

@@ -1,0 +1,68 @@
+"""The documentation site without Quarto: `python tests/docsite.py OUT` builds the site, by smalldocs, to be read offline.
+`python tests/docsite.py README.md` writes the README from the index notebook, and its pictures from the tour.
+
+nbdev processes the notebooks; Quarto would name a page by its `output-file`, smalldocs by its file, so the numbers are
+taken off the processed notebooks and the links to them.
+"""
+import base64, json, re, shutil, subprocess, sys, tempfile
+from pathlib import Path
+
+from project import ROOT
+
+LINK = re.compile(r'(\]\()(?!https?://|#)([^)\s]+)(\))')   # a relative link of the index notebook, or a picture
+NUMBERED = re.compile(r'\b\d\d_(?=\w+\.ipynb)')
+
+
+def without_output_file(notebook):
+    "A processed notebook, as text, without the front matter that only Quarto reads"
+    front = notebook['cells'][0]
+    front['source'] = re.sub(r'^output-file:.*\n', '', ''.join(front['source']), flags=re.M)
+    return json.dumps(notebook)
+
+def process(folder):
+    "Process the notebooks of a copy of the project in `folder`; gives the folder that smalldocs reads"
+    ignore = shutil.ignore_patterns('_proc', '_docs', '.*', '__pycache__', 'grmp-iqa-demo*')
+    project = Path(shutil.copytree(ROOT, Path(folder)/'project', ignore=ignore))
+    code = 'from nbdev.serve import proc_nbs; proc_nbs(n_workers=1)'
+    subprocess.run([sys.executable, '-c', code], cwd=project, check=True)
+    pages = project/'_proc'
+    for file in [*pages.rglob('*.ipynb'), *pages.glob('*.yml')]:
+        text = NUMBERED.sub('', file.read_text(encoding='utf-8'))
+        if file.suffix == '.ipynb': text = without_output_file(json.loads(text))
+        file.write_text(text, encoding='utf-8')
+        file.rename(file.with_name(NUMBERED.sub('', file.name)))
+    return pages
+
+def smalldocs(pages, *args):
+    "Run a command of smalldocs on processed notebooks; gives what it printed and its exit status"
+    run = subprocess.run([Path(sys.executable).with_name('smalldocs'), *args], cwd=pages, capture_output=True, text=True)
+    return run.stdout + run.stderr, run.returncode
+
+
+def pictures():
+    "The two pictures of the README, as bytes by file: figures that the tour holds, by the label of their cell"
+    tour = json.loads((ROOT/'nbs'/'tour.ipynb').read_text(encoding='utf-8'))['cells']
+    def figure(label):
+        cell = next(o for o in tour if f'#| label: fig-{label}\n' in o['source'])
+        return next(base64.b64decode(o['data']['image/png']) for o in cell['outputs'] if 'image/png' in o.get('data', {}))
+    return {ROOT/'nbs'/'images'/f'{label}.png': figure(label) for label in ('method', 'result')}
+
+def readme():
+    "The text of README.md: the index notebook, with its links as they are from the root"
+    cells = json.loads((ROOT/'nbs'/'index.ipynb').read_text(encoding='utf-8'))['cells']
+    return LINK.sub(r'\1nbs/\2\3', '\n\n'.join(''.join(o['source']) for o in cells)).replace('](nbs/../', '](') + '\n'
+
+
+if __name__ == '__main__':
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else 'site').resolve()
+    if sys.argv[1:] == ['README.md']:
+        out.write_text(readme(), encoding='utf-8')
+        for file, picture in pictures().items(): file.parent.mkdir(exist_ok=True); file.write_bytes(picture)
+        sys.exit()
+    if out.exists(): sys.exit(f'{out} is there already: name another folder, or remove it.')
+    with tempfile.TemporaryDirectory() as tmp:
+        pages = process(tmp)
+        text, status = smalldocs(pages, 'render')
+        print(text)
+        if not status: shutil.copytree(pages/'_docs', out)
+    sys.exit(status)

@@ -1,0 +1,57 @@
+"The site that readers see: what nbdev makes of the notebooks, built by smalldocs, which needs no Quarto."
+import html, json, re
+
+import pytest
+
+pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Python 3.11')
+from docsite import process, smalldocs
+from project import NOTEBOOKS, ROOT, stem
+
+@pytest.fixture(scope='module')
+def pages(tmp_path_factory): return process(tmp_path_factory.mktemp('site'))
+
+@pytest.fixture(scope='module')
+def site(pages):
+    text, status = smalldocs(pages, 'render', '--strict')
+    assert status == 0, text
+    return pages/'_docs'
+
+def page_of(site, notebook): return (site/f"{re.sub('[0-9]{2}_', '', stem(notebook))}.html").read_text(encoding='utf-8')
+def plain(text): return ' '.join(re.sub(r'[`*_$\\]|\]\([^)]*\)|[\[\]]|<[^>]+>', '', html.unescape(text)).split())
+
+every_notebook = pytest.mark.parametrize('notebook', NOTEBOOKS, ids=stem)
+
+
+def test_no_link_is_broken_and_no_key_unknown(pages):
+    text, status = smalldocs(pages, 'check')
+    assert status == 0, text
+
+@every_notebook
+def test_keeps_its_introduction(notebook, site):
+    "The first paragraph after the title is on the page; a title cell that holds more than title and quote would lose it"
+    cells = [''.join(o['source']) for o in json.loads(notebook.read_text(encoding='utf-8'))['cells'] if o['cell_type'] == 'markdown']
+    first = re.split(r'\n\s*\n|\n```|\n\$\$', cells[1].strip())[0]
+    first = re.sub(r'\$[^$]*\$', '', first)
+    words = plain(first).split()[:12]
+    assert len(words) >= 5 and ' '.join(words[:6]) in plain(page_of(site, notebook))
+
+@every_notebook
+def test_has_title_description_and_neighbours(notebook, site):
+    page = page_of(site, notebook)
+    assert re.search(r'<title>[^<]{3,}</title>', page) and re.search(r'<meta name="description" content="[^"]{20,}"', page)
+    links = re.findall(r'class="[^"]*pagination-link[^"]*"|class="[^"]*nav-page-(?:next|previous)[^"]*"', page)
+    assert links, 'no link to the previous or the next page'
+
+@every_notebook
+def test_every_figure_says_what_it_shows(notebook, site):
+    images = re.findall(r'<img\b[^>]*>', page_of(site, notebook))
+    assert [o[:120] for o in images if not re.search(r'alt="[^"]{10,}"', o) and 'data:image/svg' not in o] == []
+
+def test_api_tables_have_types_and_docments(site):
+    page = page_of(site, ROOT/'nbs'/'36_learner.ipynb')
+    for name in ('from_csv', 'fine_tune', 'save_scorer', 'score_folder', 'show_results', 'iqa_learner'):
+        assert re.search(rf'id="[^"]*{name}"', page), f'no API entry for {name}'
+    assert '__main__.' not in page
+
+@every_notebook
+def test_signatures_name_real_modules(notebook, site): assert '__main__.' not in page_of(site, notebook)
