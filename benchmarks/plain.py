@@ -9,7 +9,7 @@ from grmp_iqa.prompts import averaged, hooked
 
 
 def feature(model, images):
-    "Picture features: a set of prompts goes in after the class token at the first block, and is replaced at each of the others."
+    "Image features: a set of prompts goes in after the class token at the first block, and is replaced at each of the others."
     visual, prompt, crops = model.clip.visual, model.visual_prompt, images.flatten(0, -4)
     if not prompt.n_tokens: return averaged(visual(crops), len(images))
     def at(i):

@@ -1,25 +1,33 @@
 """How fast, how much memory, how exact: the library beside the reference's way of computing (`plain.py`), in one run.
 
     python benchmarks/speed.py                      # ViT-B/16 with random weights, 100 visual prompt tokens, 16 images
-    python benchmarks/speed.py --backbone tiny --tokens 8
+    python benchmarks/speed.py --csv nbs/results    # also write speed.csv, and speed_notes.csv with whatever else is printed
+    python benchmarks/speed.py --backbone tiny --tokens 8 --only table
 """
-import argparse, json, logging, os, platform, resource, subprocess, sys, tempfile, time
+import argparse, json, logging, os, platform, subprocess, resource, sys, tempfile, time
 from pathlib import Path
 
-import numpy as np, open_clip, torch
+import numpy as np, open_clip, pandas as pd, torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import plain
-from grmp_iqa.clip.backbones import Backbone, load_clip
-from grmp_iqa.clip.crops import Crops
-from grmp_iqa.data.distortions import DISTORTIONS, distort
-from grmp_iqa.data.scenes import SCENES, render_scene
-from grmp_iqa.data.images import open_image
 from grmp_iqa.core import set_seed
+from grmp_iqa.data.images import open_image
+from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.data.metrics import srcc
+from grmp_iqa.clip.crops import Crops
+from grmp_iqa.clip.backbones import Backbone, load_clip
 from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.scoring import Scorer
+
+NOTES = [] # what is printed besides the table
+
+
+def note(text):
+    "Print a line and keep it."
+    NOTES.append(text)
+    print(text, flush=True)
 
 
 def backbone(name, device):
@@ -137,37 +145,45 @@ def needed(o, work):
 
 
 def ceiling(o):
-    "TFLOP/s of a product of this tower's sizes, by the faster of torch's two ways."
+    "TFLOP/s of a matrix multiplication of this tower's sizes, by the faster of torch's two ways."
     from grmp_iqa.clip.vit import linear
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         x, w = torch.randn(16, 256, 768, device=o.device).to(dtype), torch.randn(3072, 768, device=o.device).to(dtype)
         ways = [min(timed(work, 40, o.device)) for work in (lambda: torch.nn.functional.linear(x, w), lambda: linear(x, w, None))]
-        found[str(dtype).removeprefix('torch.')] = 2*x.numel()*len(w)/min(ways)/1e12
-        print(f"product of (4096, 768) and (768, 3072), {dtype}: {2*x.numel()*len(w)/ways[0]/1e12:.2f} TFLOP/s as a linear layer, {2*x.numel()*len(w)/ways[1]/1e12:.2f} as the library does it")
+        theirs, ours = (2*x.numel()*len(w)/t/1e12 for t in ways)
+        found[str(dtype).removeprefix('torch.')] = max(theirs, ours)
+        note(f"multiplication of (4096, 768) and (768, 3072), {dtype}: {theirs:.2f} TFLOP/s as a linear layer, {ours:.2f} as the library does it")
     return found
 
 
-def table(o, top):
+def table(o):
     "Time, ratio, memory, and share of what the machine can multiply, of each kind of work in each way."
-    print(f"\n| work ({o.backbone}, {o.tokens} visual prompt tokens, {o.images} images) | way | seconds (least, most) | images/s | times as fast as plain (least, most) | peak memory, GB | of the ceiling |\n| --- | --- | --- | --- | --- | --- | --- |")
+    top, rows = ceiling(o), []
+    print("\n| work | way | seconds (least, most) | images/s | times as fast as plain (least, most) | peak memory, GB | of the ceiling |\n| --- | --- | --- | --- | --- | --- | --- |")
     for work in WORK:
         base = None
         for way in WAYS:
             r = ask(o, work=work, way=way)
             t, base = np.array(r['times']), np.array(r['times']) if way == 'plain' else base
-            print(f"| {work} | {way} | {np.median(t):.2f} ({t.min():.2f}, {t.max():.2f}) | {o.images/np.median(t):.1f} | "
-                  f"{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f}) | {r['peak']:.1f} | {needed(o, work)/np.median(t)/1e3/top['float32' if way == 'plain' else way]:.0%} |", flush=True)
-    print(f"\nmemory before any work, with torch and the libraries loaded: {ask(o, work='nothing', way='plain')['peak']:.1f} GB")
+            share = needed(o, work)/np.median(t)/1e3/top['float32' if way == 'plain' else way]
+            rows.append([work, way, f'{np.median(t):.2f} ({t.min():.2f}, {t.max():.2f})', f'{o.images/np.median(t):.1f}',
+                         f'{np.median(base)/np.median(t):.1f} ({base.min()/t.max():.1f}, {base.max()/t.min():.1f})', f"{r['peak']:.1f}", f'{share:.0%}'])
+            print(f"| {' | '.join(rows[-1])} |", flush=True)
+    print()
+    note(f"memory before any work, with torch and the libraries loaded: {ask(o, work='nothing', way='plain')['peak']:.1f} GB")
+    columns = ['work', 'way', 'seconds (least, most)', 'images/s', 'times as fast as plain (least, most)', 'peak memory, GB', 'of the ceiling']
+    if o.csv: pd.DataFrame(rows, columns=columns).to_csv(Path(o.csv)/'speed.csv', index=False)
 
 
 def profiles(o):
     "Where the time goes in bfloat16."
-    print()
-    for work in WORK: print(f"time in {work}, bfloat16: " + ', '.join(f'{op} {share:.0%}' for op,share in ask(o, work=work, way='bfloat16', profile=1).items()), flush=True)
+    for work in WORK:
+        shares = ask(o, work=work, way='bfloat16', profile=1)
+        note(f"time in {work}, bfloat16: " + ', '.join(f'{op} {share:.0%}' for op,share in shares.items()))
 
 
-def imports():
+def imports(o):
     "Seconds to import, in fresh processes by turns."
     what = {'from grmp_iqa.learner import *': [], 'from fastai.vision.all import *': []}
     for _ in range(5):
@@ -176,17 +192,17 @@ def imports():
             subprocess.run([sys.executable, '-W', 'ignore', '-c', line], check=True)
             times.append(time.perf_counter() - start)
     ours, theirs = (np.array(t) for t in what.values())
-    print(f"\nimport: grmp_iqa.learner {np.median(ours):.1f} s, fastai.vision.all {np.median(theirs):.1f} s: {np.median(ours)/np.median(theirs):.2f} times ({ours.min()/theirs.max():.2f}, {ours.max()/theirs.min():.2f})")
+    note(f"import: grmp_iqa.learner {np.median(ours):.1f} s, fastai.vision.all {np.median(theirs):.1f} s: {np.median(ours)/np.median(theirs):.2f} times ({ours.min()/theirs.max():.2f}, {ours.max()/theirs.min():.2f})")
 
 
-def folder(side=(4000,3000), n=64):
+def folder(o, side=(4000,3000), n=64):
     "Large JPEG files with the grain of a camera: `tiny` beside decoding alone, by turns."
     from concurrent.futures import ThreadPoolExecutor
     scorer, rates, rng = Scorer.load('tiny'), {'decoding': [], 'scoring': []}, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as tmp:
-        for i in range(8):
-            picture = np.asarray(render_scene(SCENES[i], i, 640).resize(side)) + rng.normal(0, 6, (*side[::-1], 3)).astype(np.float32)
-            Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(Path(tmp)/f'{i}.jpg', quality=92)
+        for i,photo in enumerate(sorted(sample_photos()[0].iterdir())[:8]):
+            grainy = np.asarray(open_image(photo).resize(side)) + rng.normal(0, 6, (*side[::-1], 3)).astype(np.float32)
+            Image.fromarray(grainy.clip(0, 255).astype(np.uint8)).save(Path(tmp)/f'{i}.jpg', quality=92)
         files = sorted(Path(tmp).iterdir())*(n//8)
         scorer.score_images(files[:16])
         for _ in range(5):
@@ -197,26 +213,37 @@ def folder(side=(4000,3000), n=64):
         whole = scorer.score_images([open_image(f) for f in files[:8]]).score - scorer.score_images(files[:8]).score
         size = np.mean([f.stat().st_size for f in files])/1e6
     d, s = (np.array(r) for r in rates.values())
-    print(f"\n{n} JPEG files of {side[0]} x {side[1]}, {size:.1f} MB: decoding alone {np.median(d):.1f} a second, scoring with tiny {np.median(s):.1f}: {np.median(s)/np.median(d):.2f} of it ({s.min()/d.max():.2f}, {s.max()/d.min():.2f}); "
-          f"largest difference to the score of the picture decoded whole: {whole.abs().max():.4f}")
+    note(f"{n} JPEG files of {side[0]} x {side[1]}, {size:.1f} MB: decoding alone {np.median(d):.1f} a second, scoring with tiny {np.median(s):.1f}: {np.median(s)/np.median(d):.2f} of it ({s.min()/d.max():.2f}, {s.max()/d.min():.2f}); "
+         f"largest difference to the score of the photograph decoded whole: {whole.abs().max():.4f}")
 
 
-def exactness():
-    "Scores of `tiny` in three ways."
-    set_seed(0)
-    bb, rng = load_clip('tiny'), np.random.default_rng(0)
-    pictures = [distort(render_scene(SCENES[i % 9], 7000 + i, 224), rng.choice(list(DISTORTIONS)), int(rng.integers(1, 6))) for i in range(270)]
+def exactness(o):
+    "Scores by `tiny` of the rated photographs that ship, in three ways."
+    bb, files = load_clip('tiny'), sorted(sample_photos()[0].iterdir())
     model = QualityCLIP(bb, text_tokens=0).eval()
-    scores = {p: Scorer.from_model(model, precision=p).score_images(pictures).score.to_numpy() for p in ('float32', 'bfloat16')}
-    scores['plain'] = torch.cat([plain.score(model, torch.stack([bb.crops(p) for p in pictures[i:i+30]])) for i in range(0, len(pictures), 30)]).numpy()
+    scores = {p: Scorer.from_model(model, precision=p).score_images(files).score.to_numpy() for p in ('float32', 'bfloat16')}
+    scores['plain'] = torch.cat([plain.score(model, torch.stack([bb.crops(f) for f in files[i:i+25]])) for i in range(0, len(files), 25)]).numpy()
     for way in ('float32', 'bfloat16'):
-        print(f"scores of {len(pictures)} pictures, {way} against plain: largest difference {np.abs(scores[way]-scores['plain']).max():.1e}, SRCC {srcc(scores[way], scores['plain']):.5f}")
+        note(f"scores of {len(files)} photographs, {way} against plain: largest difference {np.abs(scores[way]-scores['plain']).max():.1e}, SRCC {srcc(scores[way], scores['plain']):.5f}")
+
+
+PARTS = dict(table=table, profiles=profiles, imports=imports, folder=folder, exactness=exactness)
+
+
+def machine(device):
+    "The machine in words."
+    if device != 'cpu': return torch.cuda.get_device_name()
+    named = torch.cpu.get_capabilities().get('cpu_name') if hasattr(torch.cpu, 'get_capabilities') else None
+    return f"{os.cpu_count()} cores, {named or platform.processor()}"
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--backbone', default='ViT-B-16-quickgelu'); p.add_argument('--tokens', type=int, default=100)
-    p.add_argument('--images', type=int, default=16); p.add_argument('--repeats', type=int, default=3); p.add_argument('--device', default='cpu')
+    p.add_argument('--backbone', default='ViT-B-16-quickgelu', help="'tiny', or an architecture of open_clip")
+    p.add_argument('--tokens', type=int, default=100, help='visual prompt tokens')
+    p.add_argument('--images', type=int, default=16, help='images of a batch'); p.add_argument('--repeats', type=int, default=3)
+    p.add_argument('--device', default='cpu'); p.add_argument('--only', choices=list(PARTS), help='measure this alone')
+    p.add_argument('--csv', help='folder to write speed.csv and speed_notes.csv to')
     p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS); p.add_argument('--profile', type=int, help=argparse.SUPPRESS)
     o = p.parse_args()
     logging.disable(logging.WARNING)   # open_clip warns of random weights, which are meant
@@ -224,9 +251,10 @@ def main():
         import grmp_iqa.learner
         return print(json.dumps(dict(peak=peak())))
     if o.work: return one_case(o)
-    where = torch.cuda.get_device_name() if o.device != 'cpu' else f"{os.cpu_count()} cores, {torch.cpu.get_capabilities().get('cpu_name', platform.processor())}" if hasattr(torch.cpu, 'get_capabilities') else platform.processor()
-    print(f"{where}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    table(o, ceiling(o)); profiles(o); imports(); folder(); print(); exactness()
+    note(f"{machine(o.device)}; torch {torch.__version__}, {torch.get_num_threads()} threads; {o.backbone}, {o.tokens} visual prompt tokens, {o.images} images")
+    for name,part in PARTS.items():
+        if o.only in (None, name): part(o)
+    if o.csv: pd.DataFrame(NOTES, columns=['note']).to_csv(Path(o.csv)/'speed_notes.csv', index=False)
 
 
 if __name__ == '__main__': main()

@@ -45,13 +45,13 @@ def atomic_write(
     "Give a temporary sibling of `path`; it becomes `path` at the end, or vanishes if the block fails."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
+    part = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
     try:
-        yield aside
-        os.replace(aside, path)
+        yield part
+        os.replace(part, path)
     finally:
-        if aside.is_dir(): shutil.rmtree(aside)
-        else: aside.unlink(missing_ok=True)
+        if part.is_dir(): shutil.rmtree(part)
+        else: part.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #b74e4728
 def check_folder(
@@ -117,12 +117,12 @@ def set_seed(
 
 # %% ../nbs/00_core.ipynb #33fb55ab
 def interval_text(
-    value:float, # the figure
+    value:float, # the number
     low:float, # lower end of its interval
     high:float, # upper end of its interval
     digits:int = 3 # after the decimal point
 ) -> str: # such as '0.558 [0.536, 0.572]'
-    "A figure with its interval, as every table of this package shows it."
+    "A number with its interval, as every table of this package shows it."
     return f'{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]'
 
 # %% ../nbs/00_core.ipynb #6d9c041e

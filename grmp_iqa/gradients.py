@@ -1,4 +1,4 @@
-"""Quality-aware gradient regularisation: what the subject of a photograph pulls at is taken out of the gradient before the step.
+"""Quality-aware gradient regularisation: before each step, the part of the gradient that would also help to recognise the subject is removed.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/gradients.html.md"""
 

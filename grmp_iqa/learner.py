@@ -9,7 +9,7 @@ __all__ = ['CutCrops', 'IQADataLoaders', 'GradientRegularization', 'QualityLoss'
            'own_last_blocks', 'IQALearner', 'iqa_learner', 'Scorer', 'QualityCLIP', 'load_clip', 'sample_photos',
            'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
-# %% ../nbs/36_learner.ipynb #b895aed1
+# %% ../nbs/36_learner.ipynb #6367d990
 import dataclasses, warnings
 from copy import deepcopy
 from functools import partial
@@ -41,7 +41,7 @@ from .scoring import Scorer, show_predictions, to_scale
 _all_ = ['Scorer', 'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images', 'correlation_report',
          'SGD', 'Adam']
 
-# %% ../nbs/36_learner.ipynb #153c4fc0
+# %% ../nbs/36_learner.ipynb #ff4cbe21
 class CutCrops(Transform):
     "A photo becomes its stack of crops (K,3,H,W): random ones to train with, or the fixed ones of scoring."
     def __init__(self,
@@ -60,7 +60,7 @@ class CutCrops(Transform):
         layers = self.kept[key][1]
         return self.crops(layers) if self.fixed else self.crops.random(layers, self.n)
 
-# %% ../nbs/36_learner.ipynb #4297d3d0
+# %% ../nbs/36_learner.ipynb #31ec9bc2
 class IQADataLoaders(DataLoaders):
     "Training and validation batches of (crops (N,K,3,H,W), scores (N,)); `table` and `scale` say what they hold."
 
@@ -86,7 +86,7 @@ def from_table(cls:IQADataLoaders,
     dls.table, dls.scale, dls.cuts = table, table.attrs.get('scale'), cuts
     return dls
 
-# %% ../nbs/36_learner.ipynb #ea24adec
+# %% ../nbs/36_learner.ipynb #c1fb45a3
 @patch(cls_method=True)
 def from_df(cls:IQADataLoaders,
     df:pd.DataFrame, # one row a photo; what `read_ratings` takes
@@ -112,7 +112,7 @@ def from_csv(cls:IQADataLoaders,
     "From a folder of photos and a CSV with their ratings."
     return cls.from_df(csv, path, **kwargs)
 
-# %% ../nbs/36_learner.ipynb #dbf169ce
+# %% ../nbs/36_learner.ipynb #d1ac6f4f
 @patch
 def show_batch(self:IQADataLoaders,
     max_n:int = 8, # photos to show
@@ -122,7 +122,7 @@ def show_batch(self:IQADataLoaders,
     rows = self.table.iloc[list(self.train_ds.items.index[:max_n])]
     show_images(list(rows.image), [f'rated {m:.3g}' for m in to_scale(rows.mos, self.scale)], ncols=ncols, size=1.6)
 
-# %% ../nbs/36_learner.ipynb #f8b71b43
+# %% ../nbs/36_learner.ipynb #8e4ba1b8
 class GradientRegularization(Callback):
     "Remove from the quality gradient what it shares with the scene gradient (section 3.3 of the paper)."
     order, run_valid, hooks = MixedPrecision.order - 2, False, ()
@@ -140,7 +140,7 @@ class GradientRegularization(Callback):
         "What is being trained at the moment."
         return {n: p for n,p in self.model.named_parameters() if p.requires_grad}
 
-# %% ../nbs/36_learner.ipynb #c17a46e6
+# %% ../nbs/36_learner.ipynb #b79f587f
 @patch
 def remove_hooks(self:GradientRegularization):
     "Take the hooks off the model and let go of what they kept."
@@ -151,17 +151,17 @@ GradientRegularization.after_fit = GradientRegularization.after_cancel_fit = Gra
 
 @patch
 def before_fit(self:GradientRegularization):
-    "Hook the model's hidden tokens and image feature, and encode the scene words with the teacher."
+    "Hook the model's hidden tokens and image feature, and encode the scene texts with the teacher."
     self.remove_hooks()   # of a fit that another learner left without an event
     self.hooks, self.scene = [hook_output(m, detach=False) for m in (self.model.hidden, self.model.feature)], {}
     self.teacher.to(self.dls.device)
     with torch.no_grad(): self.teacher_text = self.teacher.clip.logit_scale.exp()*self.teacher.scene_text()
     self.depth = self.shared_depth()
 
-# %% ../nbs/36_learner.ipynb #4e188267
+# %% ../nbs/36_learner.ipynb #764a5efb
 @patch
 def shared_depth(self:GradientRegularization) -> int: # blocks; 0 where the two differ from the start
-    "Blocks of the vision tower below which the model and the teacher compute the same."
+    "Blocks of the image encoder below which the model and the teacher compute the same."
     depth, models = self.model.frozen_depth, (self.model, self.teacher)
     if not depth or self.model.precision != self.teacher.precision or self.model.visual_prompt.n_tokens: return 0
     lower = lambda v: [*v.conv1.parameters(), *(p for b in v.transformer.resblocks[:depth] for p in b.parameters())]
@@ -174,12 +174,12 @@ def teacher_feature(self:GradientRegularization): # (N,D), of length one
     visual, tokens = self.teacher.clip.visual, self.hooks[0].stored
     return averaged(encode(visual, tokens, precision=self.teacher.precision, start=self.depth), find_bs(self.yb))
 
-# %% ../nbs/36_learner.ipynb #ea138b15
+# %% ../nbs/36_learner.ipynb #36161f74
 @patch
 def after_loss(self:GradientRegularization):
     "The semantic loss of the batch, from the feature the model has just computed."
     self.scene_loss, logits = None, self.model.scene_logits(self.hooks[1].stored)
-    if not logits.requires_grad: return   # only the context is trained: the scene words do not see it
+    if not logits.requires_grad: return   # only the context is trained: the scene texts do not see it
     with torch.no_grad(): target = self.teacher_feature() @ self.teacher_text.T
     self.scene_loss = semantic_loss(logits, target) * find_bs(self.yb)
 
@@ -203,7 +203,7 @@ def before_step(self:GradientRegularization):
     for n,g in regularize_gradient(quality, scene, self.lam, self.rule, self.per).items(): params[n].grad = g
     self.scene = {}
 
-# %% ../nbs/36_learner.ipynb #7e2a55b8
+# %% ../nbs/36_learner.ipynb #9e3a4b9a
 class QualityLoss:
     "`quality_loss` as fastai wants it: predictions are the softmax over the two texts."
     __call__ = staticmethod(quality_loss)
@@ -221,16 +221,17 @@ class StopOnNaN(Callback):
     def after_loss(self):
         "`TrainingError` if the loss is not finite."
         if not self.training or torch.isfinite(self.loss): return
-        raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: lower base_lr, or mend spoilt scores.")
+        raise TrainingError(f"The loss is {self.loss.item()} in epoch {self.epoch+1}: "
+                            "lower the learning rate (base_lr), or look for spoilt photos and scores.")
 
-# %% ../nbs/36_learner.ipynb #a61c7f35
+# %% ../nbs/36_learner.ipynb #77357b2b
 def _depth(model, last_blocks):
-    "Blocks of each tower to train: a third of the vision tower's unless told otherwise."
+    "Blocks of each encoder to train: a third of the image encoder's unless told otherwise."
     return max(1, round(model.visual_depth/3)) if last_blocks is None else last_blocks
 
 def parameter_groups(
     model:QualityCLIP, # whose parameters
-    last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of the vision tower's, as in the paper
+    last_blocks:int = None, # blocks of each encoder to fine-tune; None: a third of the image encoder's, as in the paper
     train_visual:bool = False # move the visual prompts as well?
 ) -> list: # [parameters of the last blocks, parameters of the prompts]
     "The two groups that `freeze` and `unfreeze` work on; everything else is frozen for good."
@@ -242,7 +243,7 @@ def parameter_groups(
 
 def own_last_blocks(
     backbone:Backbone, # stays as it is
-    last_blocks:int = None # blocks of each tower; None is a third of the vision tower's
+    last_blocks:int = None # blocks of each encoder; None is a third of the image encoder's
 ) -> Backbone: # shares all other weights with it
     "A backbone with its own copy of the blocks that fine-tuning changes."
     model = QualityCLIP(backbone, text_tokens=0)
@@ -250,7 +251,7 @@ def own_last_blocks(
     shared = {id(p): p for p in backbone.clip.parameters() if id(p) not in own}
     return dataclasses.replace(backbone, clip=deepcopy(backbone.clip, shared))
 
-# %% ../nbs/36_learner.ipynb #d44feca3
+# %% ../nbs/36_learner.ipynb #52868e8f
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
 
@@ -274,7 +275,7 @@ def fine_tune(self:IQALearner,
     "Train the prompts alone, then with the last blocks; one cycle each. `TrainingError` if the loss is not a number."
     Learner.fine_tune(self, epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult, **kwargs)
 
-# %% ../nbs/36_learner.ipynb #8d6a46fe
+# %% ../nbs/36_learner.ipynb #c24bb7e9
 @patch
 def scorer(self:IQALearner) -> Scorer: # shares this model's tensors
     "The scorer of the model as it is now."
@@ -298,7 +299,7 @@ def score_folder(self:IQALearner,
     "Score a folder with the model as it is now."
     return self.scorer().score_folder(folder, **kwargs)
 
-# %% ../nbs/36_learner.ipynb #3a31eec1
+# %% ../nbs/36_learner.ipynb #3d0b517a
 @patch
 def show_results(self:IQALearner,
     ds_idx:int = 1, # 0 the photos trained on, 1 those held back to validate
@@ -315,7 +316,7 @@ def show_results(self:IQALearner,
     show_predictions(table, max_n)
     return table
 
-# %% ../nbs/36_learner.ipynb #149de451
+# %% ../nbs/36_learner.ipynb #a313dc07
 def iqa_learner(
     dls:'IQADataLoaders', # rated photos
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'
@@ -323,7 +324,7 @@ def iqa_learner(
     weights:str|Path = None, # of the backbone: a file, or an open_clip tag
     download:bool = False, # may the backbone's weights be fetched?
     text_tokens:int = 4, # context tokens, where no prompts are given
-    last_blocks:int = None, # blocks of each tower to fine-tune; None is a third of them
+    last_blocks:int = None, # blocks of each encoder to fine-tune; None is a third of them
     train_visual:bool = False, # move the visual prompts as well?
     lam:float = 5., # of gradient regularisation
     rule:str|None = 'aligned', # 'aligned' (paper), 'conflicting', 'none' (note angles only); None leaves it out

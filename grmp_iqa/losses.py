@@ -1,4 +1,4 @@
-"""A quality loss that fits scores to ratings, and a semantic loss whose gradient shows where the subject pulls.
+"""A quality loss that fits scores to ratings, and a semantic loss whose gradient shows which part of the learning is about the subject.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/losses.html.md"""
 

@@ -1,4 +1,4 @@
-"""Prompts are practised on many small distortion tasks, so that a few steps on a few ratings are enough later.
+"""Prompts practise adapting on many small distortion tasks, so that later a few steps on a few ratings are enough.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/meta.html.md"""
 
@@ -102,7 +102,7 @@ def paper_epoch(
     tasks_per_step:int = 4, # tasks averaged in an outer step
     order:int = 1 # of the meta gradient
 ) -> float: # mean query loss after adapting
-    "One pass over the tasks, as the paper has it (section 3.2)."
+    "One epoch over the tasks, as the paper has it (section 3.2)."
     losses, pool = [], list(tasks)
     draw = lambda rows: task_batch(rows, model.backbone.crops, generator, model.clip.logit_scale.device)
     for i in range(0, len(pool), tasks_per_step):
@@ -141,7 +141,7 @@ def released_epoch(
     optimizer = None, # Adam of the inner model, to go on with; None makes a new one for each task
     outer_lr:float = 1e-2 # share of the mean distance that the meta prompts move
 ) -> tuple[float, dict]: # mean loss of the last query batches; name -> moved meta prompt
-    "One pass of the authors' released code over one database."
+    "One epoch of the authors' released code over one database."
     params, moved, losses = inner.prompt_state(), {n: torch.zeros_like(t) for n,t in theta.items()}, []
     for task in tasks:
         opt = optimizer or torch.optim.Adam(params.values(), lr=1e-4)

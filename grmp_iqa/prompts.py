@@ -64,8 +64,8 @@ class VisualPrompt(nn.Module):
     "Deep visual prompt tokens (VPT-deep; section 3.1 of the paper). Zero tokens switch all of it off."
     def __init__(self,
         n_tokens:int, # tokens at each block T
-        width:int, # width of the vision tower
-        layers:int, # blocks of the vision tower
+        width:int, # width of the vision transformer's tokens
+        layers:int, # blocks of the vision transformer
         patch:int = 16, # side of a patch in pixels, for the range of the starting values
         dropout:float = 0.1 # on the tokens after the linear layer, in training
     ):
@@ -99,7 +99,7 @@ def averaged(
 
 # %% ../nbs/30_prompts.ipynb #3abcbb55
 def image_features(
-    visual:nn.Module, # open_clip vision tower
+    visual:nn.Module, # open_clip's image encoder
     prompt:VisualPrompt, # what its blocks read besides the image
     images:Tensor, # (N,3,H,W), or (N,K,3,H,W) for K crops an image; normalised
     precision:str = 'float32', # of matrix multiplications
@@ -139,7 +139,7 @@ class QualityCLIP(nn.Module):
         antonyms:tuple = ANTONYMS, # the good and the bad text
         scenes:tuple = SCENES, # words of the scene prompts "a photo of a ..."
         dropout:float = 0.1, # on the visual prompts, in training
-        precision:str = 'float32' # of the vision tower's matrix multiplications: 'float32', 'bfloat16', or 'auto'
+        precision:str = 'float32' # of the image encoder's matrix multiplications: 'float32', 'bfloat16', or 'auto'
     ):
         super().__init__()
         self.precision = check_name(precision, PRECISIONS, 'precision')
@@ -158,7 +158,7 @@ def token_embedding(self:QualityCLIP) -> nn.Module:
 
 @patch(as_prop=True)
 def visual_depth(self:QualityCLIP) -> int:
-    "Transformer blocks of the vision tower; 0 for one that is no transformer."
+    "Transformer blocks of the image encoder; 0 for one that is no transformer."
     return len(vit_blocks(self.clip.visual))
 
 # %% ../nbs/30_prompts.ipynb #52dd3b04
@@ -176,10 +176,10 @@ def register_texts(self:QualityCLIP,
 
 # %% ../nbs/30_prompts.ipynb #92e7dc81
 def shortened(
-    text:nn.Module, # open_clip text tower, or a CLIP that has it built in
+    text:nn.Module, # open_clip's text encoder, or a CLIP that has it built in
     length:int # positions to keep: up to the last end token
 ):
-    "Context manager: texts inside it are cut to `length` positions, where the tower is causal and reads the end token."
+    "Context manager: texts inside it are cut to `length` positions if the encoder is causal and reads the end token."
     causal = getattr(text, 'attn_mask', None) is not None and getattr(text, 'cls_emb', None) is None
     if not causal or getattr(text, 'text_pool_type', getattr(text, 'pool_type', '')) != 'argmax': return hooked()
     def cut(module, args, kwargs):
@@ -209,7 +209,7 @@ def scene_text(self:QualityCLIP) -> Tensor: # (S,D), of length one
 # %% ../nbs/30_prompts.ipynb #32558cf8
 @patch(as_prop=True)
 def frozen_depth(self:QualityCLIP) -> int:
-    "Blocks of the vision tower below the first that is trained; 0 for a tower of an unusual kind."
+    "Blocks of the image encoder below the first that is trained; 0 for an encoder of an unusual kind."
     if not is_plain_vit(self.clip.visual): return 0
     trained = [any(p.requires_grad for p in b.parameters()) for b in self.clip.visual.transformer.resblocks]
     return trained.index(True) if any(trained) else len(trained)
@@ -271,8 +271,8 @@ def last_blocks(self:QualityCLIP,
     "The last `n` blocks of both transformers with `ln_post` and `ln_final`."
     text = 'clip.text.' if hasattr(self.clip, 'text') else 'clip.'
     starts = ['clip.visual.ln_post.', f'{text}ln_final.']
-    for tower, prefix in ((self.clip.visual, 'clip.visual.'), (getattr(self.clip, 'text', self.clip), text)):
-        blocks = vit_blocks(tower)
+    for encoder, prefix in ((self.clip.visual, 'clip.visual.'), (getattr(self.clip, 'text', self.clip), text)):
+        blocks = vit_blocks(encoder)
         starts += [f'{prefix}transformer.resblocks.{i}.' for i in range(max(0, len(blocks)-n), len(blocks))]
     return {name: p for name,p in self.named_parameters() if name.startswith(tuple(starts))}
 

@@ -1,4 +1,4 @@
-"""Turn a photograph, a list of them or a whole folder into numbers, with what stays of a model when training is over.
+"""The finished model as one small object that scores a photograph, a list or a whole folder, and that can be saved and sent.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/scoring.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/scoring.html.md"""
 # %% auto #0
 __all__ = ['FORMAT', 'Scorer', 'versions', 'to_scale', 'show_predictions', 'read_card', 'score_images']
 
-# %% ../nbs/35_scoring.ipynb #c7a1a32e
+# %% ../nbs/35_scoring.ipynb #12d98acf
 import json, matplotlib.pyplot as plt, open_clip, os, pandas as pd, platform, shutil, torch
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -27,13 +27,13 @@ from .clip.backbones import build_clip, load_clip
 from .clip.vit import PRECISIONS
 from .prompts import CheckpointError, QualityCLIP, VisualPrompt, check_shapes, image_features
 
-# %% ../nbs/35_scoring.ipynb #ebc579df
+# %% ../nbs/35_scoring.ipynb #681fd9d4
 FORMAT = 1 # of the files a scorer is saved to
 
 class Scorer:
-    "Scores photos: a prompted vision tower and two fixed text features."
+    "Scores photos: a prompted image encoder and two fixed text features."
     def __init__(self,
-        visual:nn.Module, # open_clip vision tower
+        visual:nn.Module, # open_clip's image encoder
         visual_prompt:VisualPrompt, # what its blocks may look at
         text:Tensor, # (2,D) features of the good and the bad text, each times the temperature
         card:dict, # backbone, crops, prompts, scale, training, versions
@@ -46,7 +46,7 @@ class Scorer:
     def __repr__(self):
         return f"Scorer({self.card['backbone']['name']}, {self.card['prompts']}, scale {self.card['scale']})"
 
-# %% ../nbs/35_scoring.ipynb #94e2c4bf
+# %% ../nbs/35_scoring.ipynb #0d9c6ad7
 def versions() -> dict: # name of a package -> its version
     "What a score can depend on besides the weights."
     packages = {p: version(p) for p in ('torch', 'open_clip_torch', 'pillow')}
@@ -67,7 +67,7 @@ def from_model(cls:Scorer,
                 views=asdict(b.crops), prompts=prompts, scale=scale, training=training or {}, versions=versions())
     return cls(model.clip.visual, p, text, card, precision)
 
-# %% ../nbs/35_scoring.ipynb #369ba917
+# %% ../nbs/35_scoring.ipynb #d5566b52
 @patch(as_prop=True)
 def device(self:Scorer):
     "Where it scores."
@@ -82,7 +82,7 @@ def to(self:Scorer,
     self.text = self.text.to(device)
     return self
 
-# %% ../nbs/35_scoring.ipynb #1e1f63f1
+# %% ../nbs/35_scoring.ipynb #6a5c9c5b
 @patch
 @torch.inference_mode()
 def score_tensor(self:Scorer,
@@ -99,7 +99,7 @@ def __call__(self:Scorer,
     "The score of one photo; `ImageError` if it can't be read."
     return float(self.score_tensor(self.crops(image)[None])[0])
 
-# %% ../nbs/35_scoring.ipynb #3270682e
+# %% ../nbs/35_scoring.ipynb #7d9c1742
 def _crops_or_error(
     crops:Crops, # how the backbone sees a photo
     image # anything `open_image` takes
@@ -108,7 +108,7 @@ def _crops_or_error(
     try: return crops(image), None
     except ImageError as e: return None, str(e)
 
-# %% ../nbs/35_scoring.ipynb #6b525c7c
+# %% ../nbs/35_scoring.ipynb #7e9889f4
 @patch
 def score_images(self:Scorer,
     images, # list of anything `open_image` takes
@@ -134,7 +134,7 @@ def score_images(self:Scorer,
     if self.card['scale']: table.insert(2, 'mos', self.on_scale(table.score))
     return table
 
-# %% ../nbs/35_scoring.ipynb #e4e91a61
+# %% ../nbs/35_scoring.ipynb #43b53c76
 def to_scale(
     score, # in [0,1], 1 = best: a number, array or column
     scale:dict|None # low, high, higher_is_better, as `read_ratings` notes them; None leaves the score as it is
@@ -152,7 +152,7 @@ def on_scale(self:Scorer,
     raise CheckpointError("This scorer was not adapted to ratings, so it has no scale but [0,1]: "
                           "adapt it first (`iqa_learner`, `grmp-iqa adapt`).")
 
-# %% ../nbs/35_scoring.ipynb #80d5b27d
+# %% ../nbs/35_scoring.ipynb #a0d34025
 @patch
 def score_folder(self:Scorer,
     folder:str|Path, # searched with all its subfolders
@@ -165,7 +165,7 @@ def score_folder(self:Scorer,
     table = self.score_images(files, [f.relative_to(folder).as_posix() for f in files], batch_size, progress)
     return table.sort_values('score', ascending=False, kind='stable', ignore_index=True)
 
-# %% ../nbs/35_scoring.ipynb #7d002c40
+# %% ../nbs/35_scoring.ipynb #5f7c9030
 def show_predictions(
     table:pd.DataFrame, # image, given and predicted score on one scale; the photos to look at come first
     max_n:int = 6 # photos to show
@@ -184,7 +184,7 @@ def show_predictions(
         ax.set_title(f'given {row.given:.3g}\npredicted {row.predicted:.3g}', fontsize=9)
     plt.show()
 
-# %% ../nbs/35_scoring.ipynb #56097cf4
+# %% ../nbs/35_scoring.ipynb #8ee18091
 @patch
 def save(self:Scorer,
     path:str|Path # folder to write
@@ -193,16 +193,16 @@ def save(self:Scorer,
     path = Path(path)
     check_folder(path, 'card.json', 'a scorer')
     tensors = {'text': self.text, **self.net.state_dict()}
-    with atomic_write(path) as aside:
-        aside.mkdir()
-        save_file({n: t.detach().cpu().contiguous() for n,t in tensors.items()}, aside/'scorer.safetensors')
-        (aside/'card.json').write_text(json.dumps(self.card, indent=2), encoding='utf-8')
+    with atomic_write(path) as part:
+        part.mkdir()
+        save_file({n: t.detach().cpu().contiguous() for n,t in tensors.items()}, part/'scorer.safetensors')
+        (part/'card.json').write_text(json.dumps(self.card, indent=2), encoding='utf-8')
         old = path.with_name(f'.{path.name}.old')
         if path.exists(): path.rename(old)
     shutil.rmtree(old, ignore_errors=True)
     return path
 
-# %% ../nbs/35_scoring.ipynb #3ec8d3a5
+# %% ../nbs/35_scoring.ipynb #3ac8e06a
 def read_card(
     path:str|Path # folder of a saved scorer
 ) -> dict: # its card
@@ -219,7 +219,7 @@ def read_card(
                               f"upgrade grmp_iqa (this is {__version__}, format {FORMAT}) to load it.")
     return card
 
-# %% ../nbs/35_scoring.ipynb #321a609a
+# %% ../nbs/35_scoring.ipynb #31c3acf0
 @patch(cls_method=True)
 def load(cls:Scorer,
     source:str|Path, # folder of a saved scorer, or a backbone's name for its zero-shot score
@@ -242,7 +242,7 @@ def load(cls:Scorer,
     scorer.net.load_state_dict(check_shapes(state, scorer.net.state_dict(), file))
     return scorer.to(device)
 
-# %% ../nbs/35_scoring.ipynb #036f2de6
+# %% ../nbs/35_scoring.ipynb #299f255a
 def score_images(
     images, # list of anything `open_image` takes
     scorer:'str|Path|Scorer' = 'tiny', # a scorer, the folder of a saved one, or a backbone's name (zero-shot)

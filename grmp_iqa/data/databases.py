@@ -98,7 +98,7 @@ def _check_expected(database, tree):
     missing = [e for e in database.expects if not tree.find(*e.split(' or '))]
     if missing:
         how = f"`fetch_database('{database.name}', folder)` fetches it"
-        if not database.fetch: how = 'it has to be asked for there'
+        if not database.fetch: how = 'ask its authors for it there'
         raise DatabaseError(f"'{tree.root}' does not hold {database.title} as it is published: "
                             f"it lacks {', '.join(missing)}. Home page: {database.homepage}; {how}.")
 

@@ -61,7 +61,7 @@ def _sign(x, g):
 def distort(
     image, # float tensor (3,H,W) or (N,3,H,W) in [0,1], or anything `open_image` takes
     kind:str, # one of `DISTORTIONS`
-    level:int, # 1 (just noticeable) to 5 (very strong)
+    level:int, # 1 (mildest) to 5 (strongest)
     seed:int=0, # same seed, same result
 ): # tensor of the same shape and type, or a Pillow image
     "The image degraded by `kind` at `level`; the input is left alone. Raises `UnknownNameError` or `ImageError`."

@@ -101,7 +101,7 @@ def plcc_logistic(
     return plcc(fit_logistic(pred, mos), mos)
 
 # %% ../../nbs/data/14_metrics.ipynb #0dac6141
-#: The figures of `correlation_report` by name
+#: The metrics of `correlation_report` by name
 METRICS = {'srcc': srcc, 'plcc': plcc, 'plcc_logistic': plcc_logistic, 'krcc': krcc, 'rmse': rmse}
 
 def correlation_report(

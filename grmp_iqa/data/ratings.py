@@ -189,7 +189,7 @@ def _read_scores(
         raise RatingsError(f"{row} {i} of {source} has {what} for the image '{images[i]}'{more}: "
                            f"correct it or remove the {row}.")
     if score.nunique() < 2:
-        raise RatingsError(f"every score in {source} is {score.iloc[0]:g}: nothing can be learnt from one constant "
+        raise RatingsError(f"every score in {source} is {score.iloc[0]:g}: nothing can be learned from one constant "
                            "score, so rate images of different quality.")
     return score
 

@@ -1,4 +1,4 @@
-"""Which images to learn from and which to test on: a few of the one, fairly apart from the other, and the same for everyone.
+"""Which images to learn from and which to test on: few shots, no scene on both sides, and the same draws for everyone.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/data/splits.html.md"""
 
@@ -99,7 +99,7 @@ def save_splits(
     "Writes the draws, whole or not at all; raises `RatingsError` where there are none."
     if not splits: raise RatingsError("there are no splits to save: draw some with `few_shot_splits`.")
     text = json.dumps(dict(table=splits[0].table, splits=[dict(shots=s.shots, test=s.test) for s in splits]))
-    with atomic_write(path) as aside: Path(aside).write_text(text)
+    with atomic_write(path) as part: Path(part).write_text(text)
 
 def load_splits(
     path, # from `save_splits`

@@ -166,11 +166,11 @@ def _keep(
 ):
     "Writes images, scores and recipe to `folder`, which appears only when all is there."
     named = [f'{i:05d}-{k}-{l}.png' for i,k,l in zip(table.index, table.distortion.fillna('clean'), table.level)]
-    with atomic_write(folder) as aside:
-        Path(aside).mkdir(parents=True)
-        for name,im in zip(named, table.image): im.save(Path(aside)/name)
-        table.assign(image=named).to_csv(Path(aside)/'ratings.csv', index=False)
-        (Path(aside)/'benchmark.json').write_text(json.dumps(recipe, indent=1))
+    with atomic_write(folder) as part:
+        Path(part).mkdir(parents=True)
+        for name,im in zip(named, table.image): im.save(Path(part)/name)
+        table.assign(image=named).to_csv(Path(part)/'ratings.csv', index=False)
+        (Path(part)/'benchmark.json').write_text(json.dumps(recipe, indent=1))
 
 def _reread(
     folder:Path # written by `_keep`

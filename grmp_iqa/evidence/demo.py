@@ -207,9 +207,9 @@ ABOUT = {
     'sample': 'The photographs are from Unsplash, under the <a href="https://unsplash.com/license">Unsplash '
               'licence</a>, which allows to use, copy and change them free of charge. The ratings are those of about '
               'thirty people for each photograph, from the database BIQ2021: N. Ahmed and S. Asif, <cite>BIQ2021: a '
-              'large-scale blind image quality assessment database</cite>, Journal of Electronic Imaging 31(5), 053010, '
-              '2022, <a href="https://doi.org/10.1117/1.JEI.31.5.053010">doi 10.1117/1.JEI.31.5.053010</a>. Please cite '
-              'this paper if you use the ratings.',
+              'large-scale blind image quality assessment database</cite>, Journal of Electronic Imaging 31(5), '
+              '053010, 2022, <a href="https://doi.org/10.1117/1.JEI.31.5.053010">doi 10.1117/1.JEI.31.5.053010</a>. '
+              'Please cite this paper if you use the ratings.',
     'drawings': 'The images are drawings that this package renders and distorts. Their scores are computed by '
                 'comparing each drawing with its undistorted original; nobody rated them.'}
 

@@ -7,14 +7,14 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/evidence/released.html.md"""
 # %% auto #0
 __all__ = ['REFERENCE_NAMES', 'our_name', 'from_reference_names', 'reference_config', 'from_reference']
 
-# %% ../../nbs/evidence/40_released.ipynb #2c817faa
+# %% ../../nbs/evidence/40_released.ipynb #40f9e9d6
 import math, open_clip, torch
 
 from ..clip.crops import Crops
 from ..clip.backbones import Backbone, build_clip
 from ..prompts import CheckpointError, QualityCLIP, check_shapes
 
-# %% ../../nbs/evidence/40_released.ipynb #a5dceab5
+# %% ../../nbs/evidence/40_released.ipynb #485fe238
 REFERENCE_NAMES = {
     'image_encoder.prompt_embeddings': 'visual_prompt.shallow',
     'image_encoder.deep_prompt_embeddings': 'visual_prompt.deep',
@@ -37,7 +37,7 @@ def from_reference_names(
     state = {n.removeprefix('module.'): t for n,t in state.get('state_dict', state).items()}
     return {ours: t for n,t in state.items() if (ours := our_name(n))}
 
-# %% ../../nbs/evidence/40_released.ipynb #896feaf0
+# %% ../../nbs/evidence/40_released.ipynb #60585ea8
 def reference_config(
     state:dict, # as `from_reference_names` gives it
     text_heads:int = None # attention heads of the text tower; None is one for every 64 values
@@ -53,7 +53,7 @@ def reference_config(
                 heads=text_heads or max(1, text_width//64), layers=depth('clip.transformer.resblocks.'))
     return dict(embed_dim=state['clip.visual.proj'].shape[1], quick_gelu=True, vision_cfg=vision, text_cfg=text)
 
-# %% ../../nbs/evidence/40_released.ipynb #306cf4ee
+# %% ../../nbs/evidence/40_released.ipynb #573e60d5
 def from_reference(
     state_dict:dict, # of a released checkpoint, as `torch.load(file, weights_only=True)` gives it
     text_heads:int = None # attention heads of the text tower; None is one for every 64 values
