@@ -7,6 +7,7 @@ taken off the processed notebooks and the links to them.
 import base64, json, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
+import yaml
 from project import ROOT
 
 LINK = re.compile(r'(\]\()(?!https?://|#)([^)\s]+)(\))')   # a relative link of the index notebook, or a picture
@@ -19,6 +20,13 @@ def without_output_file(notebook):
     front['source'] = re.sub(r'^output-file:.*\n', '', ''.join(front['source']), flags=re.M)
     return json.dumps(notebook)
 
+def without_quarto_keys(file):
+    "The site's settings without what only Quarto can do: Markdown beside the pages"
+    settings = yaml.safe_load(file.read_text(encoding='utf-8'))
+    settings.pop('format-links', None)
+    if 'format' in settings: settings['format'] = {'html': {k: v for k, v in settings['format']['html'].items() if k != 'keep-md'}}
+    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding='utf-8')
+
 def process(folder):
     "Process the notebooks of a copy of the project in `folder`; gives the folder that smalldocs reads"
     ignore = shutil.ignore_patterns('_proc', '_docs', '.*', '__pycache__', 'grmp-iqa-demo*')
@@ -30,7 +38,8 @@ def process(folder):
         text = NUMBERED.sub('', file.read_text(encoding='utf-8'))
         if file.suffix == '.ipynb': text = without_output_file(json.loads(text))
         file.write_text(text, encoding='utf-8')
-        file.rename(file.with_name(NUMBERED.sub('', file.name)))
+        file = file.rename(file.with_name(NUMBERED.sub('', file.name)))
+        if file.suffix == '.yml': without_quarto_keys(file)
     return pages
 
 def smalldocs(pages, *args):

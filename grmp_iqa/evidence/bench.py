@@ -217,8 +217,7 @@ def bench_tiny(
                               pretrain_epochs=pretrain_epochs, seed=seed)
     out, zero_shot = open_folder(out, settings), Scorer.from_model(QualityCLIP(bb, text_tokens=0))
     rows = rated_rows(table, bb, out, draws=draws, seed=seed, progress=progress) if photos else {}
-    of = 'pristine photographs' if pristine else 'drawn scenes'
-    what = f'{len(images)} {of} x {len(DISTORTIONS)} kinds x 5 levels'
+    what = f"{len(images)} {'pristine photographs' if pristine else 'drawn scenes'} x {len(DISTORTIONS)} kinds x 5 levels"
     scores = _levels(out/'levels.csv', bb, zero_shot, images, folds, pretrain_epochs, seed, progress)
     for how in scores.columns[3:]:
         report = level_report(scores, how)

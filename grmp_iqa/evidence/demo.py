@@ -19,7 +19,7 @@ from ..data.ratings import RatingsError, read_ratings
 from ..data.samples import sample_photos
 from ..data.synthetic import rendered_target
 from ..data.splits import Split
-from ..data.pages import inline_svg, photo_grid, table_html, terms_html, write_page
+from .pages import inline_svg, photo_grid, table_html, terms_html, write_page
 from ..clip.backbones import Backbone, load_clip
 from ..meta import pretrained_prompts
 from ..scoring import versions
@@ -152,6 +152,7 @@ def angles_figure(
     ax.axhline(90, ls=':', c='grey')
     ax.axhspan(85, 95, color='grey', alpha=.15, lw=0)
     ax.set(xlabel='training step', ylabel='angle in degrees')
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False, fontsize=9)
     return fig
 
@@ -312,14 +313,12 @@ def run_demo(
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
     columns = {k: list(v) if isinstance(v, tuple) else v for k, v in columns.items()}
     photos, ratings = photos and str(Path(photos).resolve()), ratings and str(ratings)
-    settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws,
-                    epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed, **columns)
-    out = open_folder(out, settings)
+    settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws, **columns)
+    out = open_folder(out, settings := settings | dict(epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed))
     prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
     results = evaluate(list(FIVE_WAYS), table, (shots,), draws, out/'runs.csv', bb, prompts,
                        epochs=epochs, seed=seed, device=device, progress=progress)
     test, angles = first_draw(out, Setting(bb, table, prompts, epochs=epochs, seed=seed, device=device), split)
-    summary = demo_table(results)
-    _keep(summary.rename_axis('method'), out/'table.csv')
+    _keep(demo_table(results).rename_axis('method'), out/'table.csv')
     write_report(out, settings, results, table, test, angles)
-    return summary
+    return demo_table(results)
