@@ -246,6 +246,7 @@ def main():
     p.add_argument('--csv', help='folder to write speed.csv and speed_notes.csv to')
     p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS); p.add_argument('--profile', type=int, help=argparse.SUPPRESS)
     o = p.parse_args()
+    if o.csv: Path(o.csv).mkdir(parents=True, exist_ok=True)
     logging.disable(logging.WARNING)   # open_clip warns of random weights, which are meant
     if o.work == 'nothing':
         import grmp_iqa.learner
