@@ -19,11 +19,8 @@ import numpy as np, pandas as pd, torch
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
+    from fastai.basics import *
     from fastai.callback.all import *
-    from fastai.data.all import *
-    from fastai.learner import *
-    from fastai.metrics import AccumMetric
-    from fastai.optimizer import *
 
 from .core import check_name, set_seed
 from .data.images import show_images

@@ -40,7 +40,8 @@ def leave_out_shipped(
     shipped = np.array([is_shipped(i) for i in table.image], dtype=bool)
     if not shipped.any(): return table
     if shipped.all():
-        raise RatingsError(f"Give others: all {len(table)} photographs of {name} ship with the package, and nothing may be measured on them.")
+        raise RatingsError(f"Give others: all {len(table)} photographs of {name} ship with the package, and nothing "
+                           "may be measured on them.")
     print(f"{name}: {shipped.sum()} of {len(table)} photographs ship with the package and are left out.")
     return table[~shipped].reset_index(drop=True)
 
@@ -217,7 +218,8 @@ def bench_tiny(
                               pretrain_epochs=pretrain_epochs, seed=seed)
     out, zero_shot = open_folder(out, settings), Scorer.from_model(QualityCLIP(bb, text_tokens=0))
     rows = rated_rows(table, bb, out, draws=draws, seed=seed, progress=progress) if photos else {}
-    what = f"{len(images)} {'pristine photographs' if pristine else 'drawn scenes'} x {len(DISTORTIONS)} kinds x 5 levels"
+    scenes = 'pristine photographs' if pristine else 'drawn scenes'
+    what = f'{len(images)} {scenes} x {len(DISTORTIONS)} kinds x 5 levels'
     scores = _levels(out/'levels.csv', bb, zero_shot, images, folds, pretrain_epochs, seed, progress)
     for how in scores.columns[3:]:
         report = level_report(scores, how)

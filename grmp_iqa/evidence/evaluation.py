@@ -36,7 +36,8 @@ def protocol_splits(
     few = few_shot_splits(table.iloc[rest].drop(columns='reference', errors='ignore'), 1, 1, seed=seed)[0]
     n = max(1, round(shots*len(rest))) if isinstance(shots, float) else shots
     if not 0 < n <= len(rest):
-        raise RatingsError(f"{n} shots can't be drawn from {len(rest)} images outside the official test set: ask for fewer.")
+        raise RatingsError(f"{n} shots can't be drawn from {len(rest)} images outside the official test set: "
+                           "ask for fewer.")
     drawn = [np.random.default_rng([seed, d]).permutation(rest)[:n].tolist() for d in range(draws)]
     return [Split(learn, test.tolist(), few.table) for learn in drawn]
 
