@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated
 
 from .core import IQAError, ImageError, atomic_write, check_folder, check_name, set_seed
-from .data.ratings import RatingsError
 from .clip.backbones import load_clip
 from .prompts import QualityCLIP
 from .tasks import distortion_tasks
@@ -104,16 +103,12 @@ def demo(
     seed:Seed = 0, device:Device = 'cpu',
 ):
     "Show the method at work, and write a report."
-    if (photos is None) != (ratings is None):
-        raise RatingsError("--photos and --ratings go together: give both, or neither to use those that ship.")
-    if drawn and photos:
-        raise RatingsError("--drawn makes its own images: leave it out, or leave out --photos and --ratings.")
     columns = rating_columns(image_col, mos_col, scale, lower_is_better)
     bb = load_clip(backbone, weights, download, device=check_device(device))
     table = run_demo(out, photos=photos, ratings=ratings, drawn=drawn, backbone=bb, shots=shots, draws=draws,
                      epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed, device=device, **columns)
     print(f"\n{shots} labels, {draws} draws, backbone {backbone}: median [95 % bootstrap interval over the draws]\n")
-    print(f"{table.to_string()}\n\nOpen {out/'report.html'}")
+    print(f"{table.to_string(index_names=False)}\n\nOpen {out/'report.html'}")
 
 # %% ../nbs/70_cli.ipynb #6cb50f8d
 References = Annotated[Path|None, option('Folder of pristine photographs to distort; by default the twenty that ship.')]
@@ -232,7 +227,7 @@ Released = Annotated[list[Path]|None, option("Checkpoint of the authors to score
 BenchPrompts = Annotated[str, option("File of meta-learned prompts; 'auto' for those that ship with the backbone.")]
 ReleasedPrompts = Annotated[Path|None, option('File of prompts from `pretrain --variant released`.')]
 RatedFolder = Annotated[Path|None, option('Folder of rated photographs; without it those measures are left out.')]
-Pristine = Annotated[Path|None, option('Folder of pristine photographs to distort; by default, what ships.')]
+Pristine = Annotated[Path|None, option('Folder of pristine photographs to distort; drawn scenes by default.')]
 
 # %% ../nbs/70_cli.ipynb #586668fa
 @app.command('bench')
@@ -248,8 +243,6 @@ def bench_command(
     draws:Annotated[int, option('Random draws.', min=1)] = 10, seed:Seed = 0, device:Device = 'cpu',
 ):
     "Measure a backbone, or compare methods."
-    if (photos is None) != (ratings is None):
-        raise RatingsError("--photos and --ratings go together: give both, or neither.")
     if benchmarks:
         bb = load_clip(backbone, weights, download, device=check_device(device))
         bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts,

@@ -127,7 +127,7 @@ def interval_text(
 
 # %% ../nbs/00_core.ipynb #6d9c041e
 def vit_blocks(
-    visual # vision tower of an open_clip model
-) -> list: # its transformer blocks, first to last; empty for a tower that is no transformer
-    "The transformer blocks of a vision tower."
+    visual # image encoder of an open_clip model
+) -> list: # its transformer blocks, first to last; empty for an encoder that is no transformer
+    "The transformer blocks of an image encoder."
     return list(getattr(getattr(visual, 'transformer', None), 'resblocks', []))

@@ -330,7 +330,7 @@ def iqa_learner(
     **kwargs # of fastai's `Learner`
 ) -> 'IQALearner': # ready for `fine_tune`
     "A learner for few-shot quality assessment, with gradient regularisation on."
-    given = backbone if isinstance(backbone, Backbone) else load_clip(backbone, weights=weights, download=download)
+    given = load_clip(backbone, weights=weights, download=download)
     prompts = given.prompts if prompts == 'auto' else prompts
     tokens = [prompt_card(prompts)[k] for k in ('text_tokens', 'visual_tokens')] if prompts else (text_tokens, 0)
     model = QualityCLIP(own_last_blocks(given, last_blocks), *tokens, precision=precision)

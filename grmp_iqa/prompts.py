@@ -117,14 +117,14 @@ ANTONYMS = ('high quality', 'low quality')
 
 # %% ../nbs/30_prompts.ipynb #8ff28586
 def fitting_prompt(
-    backbone:Backbone, # as `load_clip` gives it
+    visual:nn.Module, # open_clip's image encoder
     n_tokens:int, # tokens at each block T; 0 is off
-    dropout:float = 0.1 # on the tokens, in training
+    dropout:float = 0.1, # on the tokens, in training
+    name:str = 'this backbone' # for the message
 ) -> VisualPrompt: # with fresh values
-    "Visual prompts of the sizes that a backbone takes; `CheckpointError` if it takes none."
-    visual = backbone.clip.visual
+    "Visual prompts of the sizes that an image encoder takes; `CheckpointError` if it takes none."
     if n_tokens and not is_plain_vit(visual):
-        raise CheckpointError(f"{backbone.name} has no plain vision transformer with a class token, "
+        raise CheckpointError(f"{name} has no plain vision transformer with a class token, "
                               "so it takes no visual prompts: pass visual_tokens=0.")
     width = getattr(visual, 'ln_post', nn.LayerNorm(1)).weight.numel()
     return VisualPrompt(n_tokens, width, len(vit_blocks(visual)), getattr(visual, 'patch_size', (16,))[0], dropout)
@@ -145,7 +145,7 @@ class QualityCLIP(nn.Module):
         self.precision = check_name(precision, PRECISIONS, 'precision')
         self.backbone, self.clip, self.antonyms, self.scenes = backbone, backbone.clip, tuple(antonyms), tuple(scenes)
         self.text_prompt = TextPrompt(text_tokens, self.token_embedding.weight.shape[1])
-        self.visual_prompt = fitting_prompt(backbone, visual_tokens, dropout)
+        self.visual_prompt = fitting_prompt(self.clip.visual, visual_tokens, dropout, backbone.name)
         self.hidden, self.feature = nn.Identity(), nn.Identity()   # for hooks
         self.register_texts(text_tokens)
         self.to(self.clip.logit_scale.device)

@@ -147,13 +147,14 @@ def load_folder(
 
 # %% ../../nbs/clip/21_backbones.ipynb #91dc141c
 def load_clip(
-    name:str = 'tiny', # 'tiny', any open_clip model name, 'local-dir:FOLDER', or a folder with open_clip_config.json
+    name:str|Path|Backbone = 'tiny', # 'tiny', an open_clip model, a folder with open_clip_config.json; or loaded
     weights:str|Path = None, # a file of weights, or an open_clip pretrained tag such as 'openai'
     download:bool = False, # fetch weights that are not on this machine?
     cache_dir:str|Path = None, # where downloads are kept; None is the usual place of the hub and open_clip
     device:str = 'cpu' # where to put the model
 ) -> Backbone: # the model with its tokenizer and crops
     "Load a CLIP with its weights; `BackboneError` where they can't be had, `UnknownNameError` for other names."
+    if isinstance(name, Backbone): return name
     name = str(name)
     if name == 'tiny': backbone = load_packaged(name)
     elif name.startswith('local-dir:') or (Path(name)/'open_clip_config.json').is_file():

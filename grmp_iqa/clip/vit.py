@@ -124,7 +124,7 @@ def one_block(
 
 # %% ../../nbs/clip/22_vit.ipynb #80fc704f
 def is_plain_vit(
-    visual:nn.Module # open_clip vision tower
+    visual:nn.Module # open_clip's image encoder
 ) -> bool: # can it be run by this notebook?
     "Is it a vision transformer of open_clip's plain blocks, without adapters, whose feature is the class token's?"
     if not isinstance(visual, VisionTransformer): return False
@@ -136,7 +136,7 @@ def is_plain_vit(
 
 # %% ../../nbs/clip/22_vit.ipynb #d983fee8
 def encode(
-    visual:nn.Module, # open_clip vision tower
+    visual:nn.Module, # open_clip's image encoder
     x:Tensor, # (N,3,H,W) normalised images; or, where `start` is not 0, the (N,L,W) tokens that a `tap` was given
     prefixes:dict = {}, # block -> (N or 1,T,W) prompt tokens that it reads; blocks that are missing have none
     norm:nn.Module = nn.Identity(), # applied to the tokens after the last block, before CLIP's own `ln_post`
@@ -144,7 +144,7 @@ def encode(
     start:int = 0, # blocks that the tokens have been through
     tap:tuple|None = None # (block, function): tokens pass through the function before that block, or after all of them
 ) -> Tensor: # (N,D) features, not normalised, in the dtype of the weights
-    "Images to features; a tower that is no plain ViT runs its own way under autocast, without prompts and tap."
+    "Images to features; an encoder that is no plain ViT runs its own way under autocast, without prompts and tap."
     if not is_plain_vit(visual):
         with computing(precision, x.device): return visual(x).to(x.dtype)
     blocks, dtype = visual.transformer.resblocks, matmul_dtype(precision, x.device)

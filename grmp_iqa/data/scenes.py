@@ -30,12 +30,7 @@ def _lathe(
     half = np.array(half, np.float32)
     return np.concatenate([half, (half*[-1,1])[::-1]])*s+[x,foot]
 
-def _bottle(
-    c:Canvas, # to paint on
-    x:float, foot:float, # where it stands, in shorter sides
-    s:float, # size
-    tint:np.ndarray # (3,) RGB
-):
+def _bottle(c, x, foot, s, tint):
     "A bottle with a label and a gleam on the side of the light."
     c.paint(_lathe(x, foot, s, [(.1,-2), (.1,-1.35), (.28,-1.1), (.3,0)]), tint*.6, 'cloud', .06, .6)
     c.paint(rect(x-s*.24, foot-s*.8, x+s*.24, foot-s*.35), np.float32([.93,.9,.82]), amount=.06)
@@ -43,37 +38,22 @@ def _bottle(
     c.paint(rect(gleam-s*.02, foot-s, gleam+s*.02, foot-s*.1), tint*.4+.55, amount=.02)
 
 # %% ../../nbs/data/12_scenes.ipynb #be565e1f
-def _vase(
-    c:Canvas, # to paint on
-    x:float, foot:float, # where it stands, in shorter sides
-    s:float, # size
-    tint:np.ndarray # (3,) RGB
-):
+def _vase(c, x, foot, s, tint):
     "A vase with leaves in it."
     for length,lean in zip(c.u(.6,1.1,7), c.u(-.9,.9,7)):
         c.paint(leaf(x, foot-s*1.2, s*length, s*.25, lean-np.pi/2), c.colour((.2,.4),(.4,.8),(.4,.8)))
     c.paint(_lathe(x, foot, s, [(.2,-1.3), (.16,-1.1), (.42,-.6), (.36,-.2), (.25,0)]), tint, amount=.06, shade=.5)
 
 # %% ../../nbs/data/12_scenes.ipynb #1efb34fd
-def _bowl(
-    c:Canvas, # to paint on
-    x:float, foot:float, # where it stands, in shorter sides
-    s:float, # size
-    tint:np.ndarray # (3,) RGB
-):
+def _bowl(c, x, foot, s, tint):
     "A bowl with three pieces of fruit."
     for k in (-.35,.3,0):
         c.paint(oval(x+k*s, foot-s*.6, s*.28, s*.28), c.colour((-.05,.2),(.7,.95),(.7,.95)), amount=.05, ball=.9)
     c.paint(_lathe(x, foot, s, [(.7,-.55), (.6,-.25), (.3,0)]), tint, amount=.06, shade=.45)
     c.flat([([(x-s*.7,foot-s*.55), (x+s*.7,foot-s*.55)], tint*.5+.5, .012)])
 
-def _fruit(
-    c:Canvas, # to paint on
-    x:float, foot:float, # where it lies, in shorter sides
-    s:float, # size
-    tint:np.ndarray # (3,) RGB, not used: fruit has colours of its own
-):
-    "A piece of fruit with its stalk."
+def _fruit(c, x, foot, s, tint):
+    "A piece of fruit with its stalk; it has a colour of its own in place of the tint."
     r = s*c.u(.35,.5)
     outline = oval(x, foot-r*.95, r, r*c.u(.85,1.15), 0, .03, c.rng)
     c.paint(outline, c.colour((-.05,.28),(.65,.95),(.6,.95)), amount=.06, ball=.9)

@@ -14,30 +14,29 @@ import html, inspect, matplotlib.pyplot as plt, pandas as pd, shlex
 from pathlib import Path
 
 from ..core import atomic_write, interval_text, open_folder
-from ..data.metrics import correlation_report
-from ..data.ratings import RatingsError, read_ratings
+from ..data.ratings import RatingsError, both_given, read_ratings
 from ..data.samples import sample_photos
 from ..data.synthetic import rendered_target
 from ..data.splits import Split
 from .pages import inline_svg, photo_grid, table_html, terms_html, write_page
 from ..clip.backbones import Backbone, load_clip
 from ..meta import pretrained_prompts
-from ..scoring import versions
-from .baselines import Setting, fine_tuned
+from ..scoring import plot_predictions, versions
+from .baselines import HALVES, Setting, fine_tuned
 from .evaluation import compare, evaluate, plot_shots, protocol_splits, summarise
 
 # %% ../../nbs/evidence/45_demo.ipynb #79d4cb48
-PLAIN, FULL = 'plain fine-tuning', 'GRMP-IQA'
+PLAIN, FULL = HALVES[1], HALVES[-1]
 
-#: name in `BASELINES` -> what it does, in a sentence for the report
-FIVE_WAYS = {
-    'zero-shot': 'No labels. CLIP compares each image with the words "high quality" and "low quality".',
-    PLAIN: 'The labels train the context, vectors that are put before these words, and the last blocks of the network.',
-    'MPP alone': 'The same training, but the prompts come from meta-prompt pre-training (MPP): they have practised on '
-                 'many kinds of distortion how to learn quality from few images. This is the first half of the method.',
-    'QGR alone': 'A fresh context, and quality-aware gradient regularisation (QGR): each training step leaves out what '
-                 'learning quality shares with recognising the subject. This is the second half.',
-    FULL: 'Both halves together.'}
+#: name of a method -> what it does, in a sentence for the report
+FIVE_WAYS = dict(zip(HALVES, (
+    'No labels. CLIP compares each image with the words "high quality" and "low quality".',
+    'The labels train the context, vectors that are put before these words, and the last blocks of the network.',
+    'The same training, but the prompts come from meta-prompt pre-training (MPP): they have practised on many kinds '
+    'of distortion how to learn quality from few images. This is the first half of the method.',
+    'A fresh context, and quality-aware gradient regularisation (QGR): each training step leaves out what learning '
+    'quality shares with recognising the subject. This is the second half.',
+    'Both halves together.'), strict=True))
 
 # %% ../../nbs/evidence/45_demo.ipynb #468fa997
 def demo_target(
@@ -48,12 +47,11 @@ def demo_target(
     **columns # of `read_ratings`: image_col, mos_col, scale, higher_is_better
 ) -> pd.DataFrame: # `image`, and `mos` in [0,1]; attrs: its `name`, and the `scale` of the ratings
     "The rated images of a demo; `RatingsError` where two answers are given, or half of one."
-    if (photos is None) != (ratings is None):
-        raise RatingsError("photos and ratings go together: give both, or neither to use the photographs that ship.")
-    if drawn and photos is not None:
-        raise RatingsError("drawn=True makes its own images: leave it out, or leave out photos and ratings.")
+    own = both_given(photos, ratings)
+    if drawn and own:
+        raise RatingsError("drawn=True (--drawn) makes its own images: leave it out, or leave out photos and ratings.")
     if drawn: table, name = rendered_target(seed=seed), 'drawings'
-    elif photos is not None: table, name = read_ratings(ratings, photos, **columns), Path(photos).resolve().name
+    elif own: table, name = read_ratings(ratings, photos, **columns), Path(photos).resolve().name
     else:
         folder, csv = sample_photos()
         table, name = read_ratings(csv, folder, **(dict(scale=(0, 1)) | columns)), 'sample'
@@ -67,12 +65,12 @@ def demo_table(
     "What the draws say together."
     by_metric = {m: summarise(results, m).set_index('method') for m in ('srcc', 'plcc')}
     rows = {}
-    for method in FIVE_WAYS:
+    for method in HALVES:
         of = lambda metric: interval_text(*by_metric[metric].loc[method, ['median', 'low', 'high']])
         gain = interval_text(*compare(results, method, PLAIN).loc[0, ['difference', 'low', 'high']])
         rows[method] = {'SRCC': of('srcc'), 'PLCC (raw)': of('plcc'),
                         'SRCC over plain': '' if method == PLAIN else gain}
-    return pd.DataFrame.from_dict(rows, orient='index')
+    return pd.DataFrame.from_dict(rows, orient='index').rename_axis('method')
 
 # %% ../../nbs/evidence/45_demo.ipynb #89d4f01b
 def verdict(
@@ -134,10 +132,9 @@ def scatter_figure(
     test:pd.DataFrame # test images with `mos` and `score`
 ): # figure
     "Predicted against given scores, with SRCC and its interval over the images."
-    row = correlation_report(test.score, test.mos).loc['srcc']
     fig, ax = plt.subplots(figsize=(4.2, 3.9), dpi=80, layout='constrained')
-    ax.plot([0, 1], [0, 1], ':', c='grey'); ax.plot(test.score, test.mos, 'o', ms=5, c=BLUE, alpha=.8)
-    ax.set(xlabel='predicted by the model', ylabel='given by people', xlim=(0, 1), ylim=(0, 1), aspect='equal')
+    row = plot_predictions(ax, test.score, test.mos, (0, 1))
+    ax.set(xlabel='predicted by the model', ylabel='given by people', xlim=(0, 1), ylim=(0, 1))
     interval = f'95 % interval {row.low:.2f} to {row.high:.2f}'
     ax.set_title(f'{len(test)} test images, SRCC {row.value:.2f}\n{interval}', fontsize=10)
     return fig
@@ -198,7 +195,7 @@ def command_of(
     for name, value in settings.items():
         if name == 'higher_is_better': words += [] if value else ['--lower-is-better']
         elif name not in usual or value != usual[name].default:
-            values = [] if value is True else value if isinstance(value, list) else [value]
+            values = [] if value is True else value if isinstance(value, (list, tuple)) else [value]
             words += ['--' + name.replace('_', '-'), *values]
     return shlex.join(map(str, words))
 
@@ -215,19 +212,19 @@ ABOUT = {
                 'comparing each drawing with its undistorted original; nobody rated them.'}
 
 # %% ../../nbs/evidence/45_demo.ipynb #d69eaf4d
-def _results_sections(settings, results, n_images):
+def _results_sections(settings, results, summary, n_images):
     "What was done, and what came out."
     first, draws = results.iloc[0], results.draw.nunique()
     done = (f'There are {n_images} images. In each of {draws} draws, {first.n_test} of them were set aside to test on, '
             f'and {first.n_shots} of the others were drawn as the labelled ones. Four of the five methods learned from '
             f'the labelled images ({settings["epochs"]} epochs, backbone {settings["backbone"]}), and all five scored '
             'the test images, whose ratings they had never seen. Nothing was chosen by looking at the test images.')
-    key = ('Each figure is the median over the draws. Below it stands its 95 % interval, which says how far it would '
+    key = ('Each number is the median over the draws. Below it stands its 95 % interval, which says how far it would '
            "move with other draws. SRCC is Spearman's rank correlation: is the order right? PLCC is Pearson's "
            'correlation of the raw scores. SRCC over plain is gained over plain fine-tuning on the same draws.')
     under = '<figcaption>A dot is the median over the draws, a bar its interval.</figcaption>'
     dots = inline_svg(lambda: plot_shots(results), 'Median SRCC of each method with its interval, as in the table')
-    table = table_html(demo_table(results), 'Method')
+    table = table_html(summary, 'Method')
     return {'What was done': f'<p>{html.escape(done)}</p>{terms_html(FIVE_WAYS.items())}',
             'What came out': f'{terms_html(in_words(results))}{table}<p>{html.escape(key)}</p>'
                               f'<figure>{dots}{under}</figure>'}
@@ -270,13 +267,14 @@ def _use_sections(out, settings, name):
             f'score a photograph, from 0 (worst) to 1 (best):</p>{code(python)}<p>One command scores a folder:</p>'
             + code(f'grmp-iqa score holiday_photos --scorer {shlex.quote(scorer)}'),
         'The images, and how to repeat this': f'<p>{ABOUT.get(name, own)}</p><p>This command makes the same folder:</p>'
-            f'{code(command_of(out, settings))}<p>Behind the figures: {links}.</p>'}
+            f'{code(command_of(out, settings))}<p>Behind the numbers: {links}.</p>'}
 
 # %% ../../nbs/evidence/45_demo.ipynb #9971ba81
 def write_report(
     out:Path, # folder of the demo
     settings:dict, # of the run
     results:pd.DataFrame, # from `evaluate`
+    summary:pd.DataFrame, # from `demo_table`
     table:pd.DataFrame, # the target
     test:pd.DataFrame, # test images of the first draw with `name`, `mos` and `score`
     angles:pd.DataFrame # step -> angle in degrees, a column a method
@@ -286,7 +284,7 @@ def write_report(
     what = {'sample': 'rated photographs', 'drawings': 'distorted drawings'}.get(name, f'rated photographs ({name})')
     lead = ('How good does a photograph look? GRMP-IQA teaches CLIP, a network that compares images with texts, to '
             'answer as people would, from a few rated examples.')
-    sections = (_results_sections(settings, results, len(table)) | _draw_sections(test, angles)
+    sections = (_results_sections(settings, results, summary, len(table)) | _draw_sections(test, angles)
                 | _use_sections(out, settings, name))
     footer = f'Seed {settings["seed"]}. ' + ', '.join(f'{k} {v}' for k, v in versions().items()) + '.'
     return write_page(out/'report.html', f'GRMP-IQA on {len(table)} {what}', lead, sections, footer)
@@ -308,17 +306,17 @@ def run_demo(
     **columns # of `read_ratings`: image_col, mos_col, scale, higher_is_better
 ) -> pd.DataFrame: # the table, as `demo_table` gives it
     "Five methods on rated photographs, and a report; goes on with what the same call began. `IQAError` where it can't."
-    bb = backbone if isinstance(backbone, Backbone) else load_clip(backbone, device=device)
-    table = demo_target(photos, ratings, drawn, seed, **columns)
+    bb, table = load_clip(backbone, device=device), demo_target(photos, ratings, drawn, seed, **columns)
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
-    columns = {k: list(v) if isinstance(v, tuple) else v for k, v in columns.items()}
     photos, ratings = photos and str(Path(photos).resolve()), ratings and str(ratings)
-    settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws, **columns)
-    out = open_folder(out, settings := settings | dict(epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed))
+    settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws, **columns,
+                    epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
+    out = open_folder(out, settings)
     prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
-    results = evaluate(list(FIVE_WAYS), table, (shots,), draws, out/'runs.csv', bb, prompts,
+    results = evaluate(HALVES, table, (shots,), draws, out/'runs.csv', bb, prompts,
                        epochs=epochs, seed=seed, device=device, progress=progress)
     test, angles = first_draw(out, Setting(bb, table, prompts, epochs=epochs, seed=seed, device=device), split)
-    _keep(demo_table(results).rename_axis('method'), out/'table.csv')
-    write_report(out, settings, results, table, test, angles)
-    return demo_table(results)
+    summary = demo_table(results)
+    _keep(summary, out/'table.csv')
+    write_report(out, settings, results, summary, table, test, angles)
+    return summary

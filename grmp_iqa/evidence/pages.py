@@ -57,10 +57,10 @@ def inline_svg(
 
 # %% ../../nbs/evidence/38_pages.ipynb #a36c8dbe
 def table_html(
-    table:pd.DataFrame, # of text; '0.558 [0.536, 0.572]' is a figure with its interval
+    table:pd.DataFrame, # of text; '0.558 [0.536, 0.572]' is a number with its interval
     corner:str = '' # heading of the index
 ) -> str: # HTML
-    "A table whose intervals stand below their figures."
+    "A table whose intervals stand below their numbers."
     def cell(text):
         text = html.escape(str(text)).replace('-', '\N{MINUS SIGN}')
         return re.sub(r'^(\S+) \[(\S+), (\S+)\]$', r'\1<small>\2 to \3</small>', text)

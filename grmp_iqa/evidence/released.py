@@ -40,7 +40,7 @@ def from_reference_names(
 # %% ../../nbs/evidence/40_released.ipynb #60585ea8
 def reference_config(
     state:dict, # as `from_reference_names` gives it
-    text_heads:int = None # attention heads of the text tower; None is one for every 64 values
+    text_heads:int = None # attention heads of the text encoder; None is one for every 64 values
 ) -> dict: # open_clip model configuration
     "The sizes of a released checkpoint, read off its shapes."
     depth = lambda prefix: len({n.removeprefix(prefix).split('.')[0] for n in state if n.startswith(prefix)})
@@ -56,7 +56,7 @@ def reference_config(
 # %% ../../nbs/evidence/40_released.ipynb #573e60d5
 def from_reference(
     state_dict:dict, # of a released checkpoint, as `torch.load(file, weights_only=True)` gives it
-    text_heads:int = None # attention heads of the text tower; None is one for every 64 values
+    text_heads:int = None # attention heads of the text encoder; None is one for every 64 values
 ) -> QualityCLIP: # in eval mode; the same logits as the authors' code
     "Build the model of a released checkpoint (QuickGELU, four context tokens first, class words last)."
     state = from_reference_names(state_dict)

@@ -13,6 +13,7 @@ import math, torch, torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..clip.crops import CLIP_MEAN, CLIP_STD
+from ..prompts import averaged
 
 # %% ../../nbs/tiny/59_network.ipynb #c71dce0d
 SIZE, PATCH = 64, 8 #: side of a crop and of a patch, in pixels
@@ -36,8 +37,7 @@ def mean_feature(
     x:Tensor # (N,K,3,SIZE,SIZE) crops as CLIP takes them
 ) -> Tensor: # (N,D), of length one
     "The mean of the crops' features."
-    v = F.normalize(clip.visual(x.flatten(0,1)).float(), dim=-1)
-    return F.normalize(v.unflatten(0, x.shape[:2]).mean(1), dim=-1)
+    return averaged(clip.visual(x.flatten(0,1)).float(), len(x))
 
 # %% ../../nbs/tiny/59_network.ipynb #875faba5
 def whole_crops(
