@@ -6,10 +6,10 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/core.html.md"""
 
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'IQAError', 'ImageError', 'UnknownNameError', 'check_name', 'atomic_write', 'check_folder',
-           'open_folder', 'find_images', 'check_seed', 'set_seed', 'interval_text', 'vit_blocks']
+           'open_folder', 'find_images', 'check_seed', 'set_seed', 'interval_text', 'say_once', 'vit_blocks']
 
 # %% ../nbs/00_core.ipynb #6f5766b0
-import difflib, json, numpy as np, os, random, shutil, torch
+import difflib, functools, json, logging, numpy as np, os, random, shutil, torch
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,6 +124,14 @@ def interval_text(
 ) -> str: # such as '0.558 [0.536, 0.572]'
     "A number with its interval, as every table of this package shows it."
     return f'{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]'
+
+# %% ../nbs/00_core.ipynb #adf0becc
+@functools.cache
+def say_once(
+    text:str # one sentence for the user
+):
+    "Log a line of advice, the first time only."
+    logging.getLogger('grmp_iqa').warning(text)
 
 # %% ../nbs/00_core.ipynb #6d9c041e
 def vit_blocks(

@@ -30,7 +30,8 @@ from .data.ratings import RatingsError, read_ratings
 from .clip.crops import Crops
 from .clip.backbones import Backbone, load_clip
 from .clip.vit import encode
-from .prompts import QualityCLIP, averaged, prompt_card
+from .clip.checkpoints import prompt_card
+from .prompts import QualityCLIP, averaged
 from .losses import TrainingError, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .scoring import Scorer, show_predictions, to_scale
