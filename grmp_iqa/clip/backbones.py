@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..core import IQAError, check_name, say_once
-from .crops import Crops
+from .crops import CLIP_MEAN, CLIP_STD, Crops
 
 # %% ../../nbs/clip/21_backbones.ipynb #6a5edbab
 def build_clip(
@@ -188,15 +188,16 @@ def build_named(
 ) -> nn.Module: # open_clip model
     "Build an open_clip model and load its weights; `BackboneError` for a file that does not fit."
     state, openai = read_state(file) if file and not str(file).endswith(('.npz', '.npy')) else ({}, False)
-    how = dict(require_pretrained=True) if not openai else dict(pretrained_text=False)
     try:
-        clip = open_clip.create_model(name, None if openai else file, force_quick_gelu=quick_gelu or openai, **how)
-        if openai: clip.load_state_dict(state)
+        if not openai:
+            return open_clip.create_model(name, file, force_quick_gelu=quick_gelu, require_pretrained=True)
+        clip = build_clip(open_clip.get_model_config(name) | dict(quick_gelu=True))
+        clip.load_state_dict(state)
+        return clip
     except Exception as e:
         others, reason = fitting_names(state), ' '.join(str(e).split('\n')[:2][-1].split())[:120]
         fits = f'they fit {" and ".join(others)}' if others else 'check that the file is whole and of this model'
         raise BackboneError(f"The weights in {file or name} do not fit the model {name!r} ({reason}): {fits}.") from e
-    return clip
 
 def load_named(
     name:str, # open_clip model name, or 'local-dir:FOLDER'
@@ -205,7 +206,8 @@ def load_named(
 ) -> Backbone: # ready to use
     "A backbone of open_clip's list, or from a folder as the hub lays it out; may raise `BackboneError`."
     clip = build_named(name, file, quick_gelu)
-    pre, config = clip.visual.preprocess_cfg, dict(open_clip.get_model_config(name))
+    own = dict(size=clip.visual.image_size, mean=CLIP_MEAN, std=CLIP_STD)   # of OpenAI's
+    pre, config = getattr(clip.visual, 'preprocess_cfg', own), dict(open_clip.get_model_config(name))
     size = pre['size'][0] if isinstance(pre['size'], (tuple, list)) else pre['size']
     if is_quick(clip): config['quick_gelu'] = True
     if is_quick(clip) and f'{name}-quickgelu' in open_clip.list_models(): name += '-quickgelu'   # what was built

@@ -45,5 +45,5 @@ def from_reference(
     prompts = state.get('visual_prompt.shallow', torch.empty(1,0,0))
     model = QualityCLIP(Backbone('released checkpoint', clip, tokenizer, crops, config),
                         text_tokens=len(state['text_prompt.context']), visual_tokens=prompts.shape[1])
-    model.load_state_dict(check_shapes(state, model.state_dict(), source if isinstance(source, str|Path) else 'the file'))
+    model.load_state_dict(check_shapes(state, model.state_dict(), 'the file' if isinstance(source, dict) else source))
     return model.eval()
