@@ -191,6 +191,7 @@ def build_named(
     try:
         if not openai:
             return open_clip.create_model(name, file, force_quick_gelu=quick_gelu, require_pretrained=True)
+        if name not in (known := fitting_names(state)) and known: raise ValueError('another architecture')
         clip = build_clip(open_clip.get_model_config(name) | dict(quick_gelu=True))
         clip.load_state_dict(state)
         return clip
@@ -199,6 +200,7 @@ def build_named(
         fits = f'they fit {" and ".join(others)}' if others else 'check that the file is whole and of this model'
         raise BackboneError(f"The weights in {file or name} do not fit the model {name!r} ({reason}): {fits}.") from e
 
+# %% ../../nbs/clip/21_backbones.ipynb #dfea9c83
 def load_named(
     name:str, # open_clip model name, or 'local-dir:FOLDER'
     file:str|None, # weights; None where the folder has them

@@ -22,7 +22,7 @@ from fastcore.basics import patch
 
 from ..core import IQAError, atomic_write, check_folder
 from ..clip.backbones import build_clip
-from .network import CROPS, SIZE, TINY, clip_normalise, mean_feature, random_crops, whole_crops
+from .network import CROPS, RATES, SIZE, TINY, clip_normalise, mean_feature, random_crops, whole_crops
 from .network import start_with_magnitudes, whiten_patches
 from .captions import GROUP, N_SCENES, N_TARGETS, SCENE_PROMPTS
 from .captions import caption, caption_fit, make_shard, questions, row_numbers, vocabulary
