@@ -6,23 +6,26 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
-           'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Rule',
-           'ScorerName', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts',
-           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'check_device', 'rating_columns', 'demo', 'pretrain',
-           'adapt', 'score', 'train_backbone_command', 'listed', 'shot_numbers', 'bench_command', 'main']
+           'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Recipe',
+           'Rule', 'ScorerName', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released',
+           'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'check_device', 'rating_columns',
+           'demo', 'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'train_backbone_command',
+           'listed', 'shot_numbers', 'bench_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
-import torch, typer
+import logging, torch, typer
 from pathlib import Path
 from typing import Annotated
 
 from .core import IQAError, ImageError, atomic_write, check_folder, check_name, set_seed
 from .clip.backbones import load_clip
+from .clip.checkpoints import import_prompts, prompt_card
 from .prompts import QualityCLIP
 from .tasks import distortion_tasks
 from .meta import meta_pretrain
 from .scoring import Scorer
 from .learner import IQADataLoaders, iqa_learner
+from .evidence.released import from_reference
 from .evidence.bench import bench_methods, bench_tiny
 from .evidence.demo import run_demo
 from .tiny.recipe import train_backbone
@@ -140,9 +143,22 @@ def pretrain(
     print(history.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {best} (the best on distortions not trained on) are in {out}")
 
+# %% ../nbs/70_cli.ipynb #2af57f08
+@app.command('import-prompts')
+def import_prompts_command(
+    source:Annotated[str, typer.Argument(help='File of the authors, or hf://owner/repository/file.')],
+    out:Annotated[Path, option('File of prompts to write.')] = Path('prompts.safetensors'),
+    download:Download = False,
+):
+    "Take the meta-learned prompts out of a file that the authors released."
+    card = prompt_card(import_prompts(source, out, download))
+    tokens = f"{card['text_tokens']} context tokens and {card['visual_tokens']} visual tokens a block"
+    print(f"{tokens}, for {card['backbone'] or 'a backbone of the same sizes'}, are in {out}")
+
 # %% ../nbs/70_cli.ipynb #3f55600d
-Prompts = Annotated[str, option("File of prompts that `grmp-iqa pretrain` wrote; 'auto' for those that ship with the "
-                                "backbone, 'none' for fresh ones.")]
+Prompts = Annotated[str, option("File of prompts that `pretrain` or `import-prompts` wrote; 'released:FILE' for a file "
+                                "of the authors; 'auto' for those that ship with the backbone, 'none' for fresh ones.")]
+Recipe = Annotated[str, option("How to train: 'quick', or 'paper' for what the authors state.")]
 Rule = Annotated[str, option("Gradient regularisation: 'aligned' (paper), 'conflicting' or 'none'.")]
 
 @app.command()
@@ -150,7 +166,8 @@ def adapt(
     photos:Annotated[Path, typer.Argument(help='Folder of rated photographs.')],
     ratings:Annotated[Path, typer.Argument(help='Their ratings, a CSV, here or in that folder.')],
     out:Annotated[Path, option('Folder of the scorer to write.')] = Path('scorer'), prompts:Prompts = 'none',
-    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 20,
+    recipe:Recipe = 'quick', epochs:Annotated[int|None, option('Epochs; by default what the recipe says.', min=1)] = None,
+    bs:Annotated[int|None, option('Photographs a batch; by default what the recipe says.', min=1)] = None,
     valid:Annotated[float, option('Share of them to validate on; 0 learns from all.', min=0., max=0.9)] = 0.2,
     rule:Rule = 'aligned', lam:Annotated[float, option("The regularisation's strength, lambda in the paper.")] = 5.,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
@@ -161,14 +178,25 @@ def adapt(
     check_folder(out, 'card.json', 'a scorer')
     set_seed(seed)
     columns = rating_columns(image_col, mos_col, scale, lower_is_better)
-    dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, seed=seed, device=check_device(device), **columns)
-    learn = iqa_learner(dls, backbone, None if prompts == 'none' else prompts, weights, download,
+    dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, bs=bs, seed=seed, device=check_device(device),
+                                  **columns)
+    learn = iqa_learner(dls, backbone, None if prompts == 'none' else prompts, recipe, weights, download,
                         rule=rule, lam=lam, precision=precision)
     learn.fine_tune(epochs)
     print(f"\nLearned from {len(dls.train_ds)} photographs; the scorer is in {learn.save_scorer(out)}")
 
 # %% ../nbs/70_cli.ipynb #d7f9d009
-ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, or a backbone's name to score untrained.")]
+ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, 'released:FILE' for a fine-tuned file of the "
+                                   "authors, or a backbone's name to score untrained.")]
+
+def open_scorer(
+    name:str, # --scorer
+    device:str, # where to score
+    precision:str # of matrix multiplications
+) -> Scorer: # ready to use
+    "A scorer by folder or name, or the model in a file of the authors, which sees photographs as it was trained to."
+    if not name.startswith('released:'): return Scorer.load(name, device, precision)
+    return Scorer.from_model(from_reference(name.removeprefix('released:')), precision=precision).to(device)
 
 @app.command()
 def score(
@@ -180,7 +208,7 @@ def score(
 ):
     "Score a photograph or a folder of photographs."
     set_seed(seed)
-    model = Scorer.load(scorer, check_device(device), precision)
+    model = open_scorer(scorer, check_device(device), precision)
     table = model.score_folder(path, batch_size, progress=True) if path.is_dir() else model.score_images([path])
     if table.score.isna().all(): raise ImageError(table.error.iloc[0])
     if out is None: print(table.to_csv(index=False, float_format='%.4f'), end='')
@@ -254,9 +282,19 @@ def bench_command(
     print(f"\nThe table is in {out}")
 
 # %% ../nbs/70_cli.ipynb #22f96dec
+def out_of_memory(
+    error:Exception # anything
+) -> bool: # is it about memory, on a GPU or on the CPU?
+    "Did the memory run out?"
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
 def main():
     "Run the `grmp-iqa` command; a mistake that the user can mend is one sentence and exit status 2."
+    logging.getLogger('grmp_iqa').addHandler(logging.StreamHandler())   # lines of advice, without an ornament
     try: app()
-    except IQAError as e:
-        typer.echo(f'grmp-iqa: {e}', err=True)
+    except (IQAError, RuntimeError) as e:
+        if not isinstance(e, IQAError) and not out_of_memory(e): raise
+        memory = ("The memory ran out: lower --bs (adapt), --batch-size (score), --micro-batch or --visual-tokens "
+                  "(pretrain), or take --precision bfloat16 or --device cpu.")
+        typer.echo(f'grmp-iqa: {e if isinstance(e, IQAError) else memory}', err=True)
         raise SystemExit(2) from None

@@ -291,7 +291,7 @@ def fit(self:IQALearner,
 # %% ../nbs/36_learner.ipynb #75739804
 #: recipe -> how to fine-tune; a backbone's own card may overrule single settings
 RECIPES = {
-    'quick': dict(opt_func=Adam, bs=16, epochs=10, base_lr=2e-3, lr_mult=200., freeze_epochs=1),
+    'quick': dict(opt_func=Adam, bs=16, epochs=20, base_lr=2e-3, lr_mult=200., freeze_epochs=1),
     'paper': dict(opt_func=SGD, bs=192, epochs=2000, base_lr=1e-3, lr_mult=1., freeze_epochs=0, wd=1e-4,
                   plateau=dict(factor=1/.3, patience=25), min_lr=5e-7)}
 

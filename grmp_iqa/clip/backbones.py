@@ -140,6 +140,7 @@ def read_state(
                 state = torch.jit.load(file, map_location='cpu').state_dict()
         else: state = torch.load(file, weights_only=True, map_location='cpu')
         state = {k.removeprefix('module.'): v for k,v in dict(state.get('state_dict', state)).items()}
+    except FileNotFoundError: raise BackboneError(f"There is no file {file}: give the path of one.") from None
     except Exception as e:
         raise BackboneError(f"{file} can't be read as weights ({type(e).__name__}): it may be half a download; "
                             "fetch it again, or give another file.") from e
