@@ -13,7 +13,7 @@ __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Dow
            'listed', 'shot_numbers', 'bench_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
-import logging, torch, typer
+import torch, typer
 from pathlib import Path
 from typing import Annotated
 
@@ -143,7 +143,7 @@ def pretrain(
     print(history.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {best} (the best on distortions not trained on) are in {out}")
 
-# %% ../nbs/70_cli.ipynb #2af57f08
+# %% ../nbs/70_cli.ipynb #982a5164
 @app.command('import-prompts')
 def import_prompts_command(
     source:Annotated[str, typer.Argument(help='File of the authors, or hf://owner/repository/file.')],
@@ -290,7 +290,6 @@ def out_of_memory(
 
 def main():
     "Run the `grmp-iqa` command; a mistake that the user can mend is one sentence and exit status 2."
-    logging.getLogger('grmp_iqa').addHandler(logging.StreamHandler())   # lines of advice, without an ornament
     try: app()
     except (IQAError, RuntimeError) as e:
         if not isinstance(e, IQAError) and not out_of_memory(e): raise
