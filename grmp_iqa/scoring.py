@@ -10,6 +10,7 @@ __all__ = ['FORMAT', 'Scorer', 'versions', 'to_scale', 'plot_predictions', 'show
 # %% ../nbs/35_scoring.ipynb #12d98acf
 import json, matplotlib.pyplot as plt, open_clip, os, pandas as pd, platform, shutil, torch
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import asdict
 from fastcore.basics import patch
 from importlib.metadata import version
@@ -19,11 +20,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .core import ImageError, atomic_write, check_folder, check_name, find_images, interval_text
+from .core import ImageError, atomic_write, check_device, check_folder, check_name, find_images, interval_text
 from .data.images import open_image
 from .data.metrics import correlation_report
 from .clip.crops import Crops
 from .clip.backbones import build_clip, load_clip
+from .clip.decoding import to_device
 from .clip.vit import PRECISIONS
 from .prompts import CheckpointError, QualityCLIP, VisualPrompt, check_shapes, fitting_prompt, image_features
 
@@ -75,37 +77,45 @@ def device(self:Scorer):
 
 @patch
 def to(self:Scorer,
-    device # 'cpu', 'cuda', ...
-) -> 'Scorer': # itself
-    "Move the scorer to a device."
-    self.net.to(device)
-    self.text = self.text.to(device)
-    return self
+    device = None # 'cpu', 'cuda', ...; None is the best there is
+) -> 'Scorer': # itself if it is there already, else a copy
+    "The scorer on a device; this one stays where it is."
+    text = self.text.to(check_device(device))
+    if text.device == self.device: return self
+    net = deepcopy(self.net).to(text.device)
+    return Scorer(net.visual, net.visual_prompt, text, self.card, self.precision)
 
 # %% ../nbs/35_scoring.ipynb #6a5c9c5b
 @patch
 @torch.inference_mode()
+def _scores(self:Scorer, images):
+    "`score_tensor` where the network is; on a GPU the program does not wait for the result."
+    images = to_device(images, self.device)
+    if images.dtype == torch.uint8: images = self.crops.normalise(images)
+    features = image_features(self.net.visual, self.net.visual_prompt, images, self.precision)
+    return (features @ self.text.T).softmax(dim=1)[:,0]
+
+@patch
 def score_tensor(self:Scorer,
-    images:Tensor # (N,K,3,H,W) normalised crops, as `Crops` cuts them
+    images:Tensor # (N,K,3,H,W) crops: uint8 as `Crops.fixed` cuts them, or normalised
 ) -> Tensor: # (N,) in [0,1], 1 = best, on the CPU
     "Scores of a batch of crops: softmax over the two texts (section 3.1 of the paper)."
-    features = image_features(self.net.visual, self.net.visual_prompt, images.to(self.device), self.precision)
-    return (features @ self.text.T).softmax(dim=1)[:,0].cpu()
+    return self._scores(images).cpu()
 
 @patch
 def __call__(self:Scorer,
     image # anything `open_image` takes
 ) -> float: # in [0,1], 1 = best
     "The score of one photo; `ImageError` if it can't be read."
-    return float(self.score_tensor(self.crops(image)[None])[0])
+    return float(self.score_tensor(self.crops.fixed(image)[None])[0])
 
 # %% ../nbs/35_scoring.ipynb #7d9c1742
 def _crops_or_error(
     crops:Crops, # how the backbone sees a photo
     image # anything `open_image` takes
-) -> tuple: # (crops (K,3,H,W), None), or (None, the reason)
+) -> tuple: # (crops (K,3,H,W) uint8, None), or (None, the reason)
     "The crops of a photo, or the sentence that says what is wrong with it."
-    try: return crops(image), None
+    try: return crops.fixed(image), None
     except ImageError as e: return None, str(e)
 
 # %% ../nbs/35_scoring.ipynb #7e9889f4
@@ -113,23 +123,25 @@ def _crops_or_error(
 def score_images(self:Scorer,
     images, # list of anything `open_image` takes
     names=None, # list of what to call them in the table; None is their own text
-    batch_size:int = 8, # photos a batch
+    batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
     progress:bool = False # show a progress bar?
 ) -> pd.DataFrame: # image, score in [0,1], mos on your own scale (if adapted), error ('' where all is well)
     "Score many photos. One that can't be read is a row with its error, and the rest is scored."
-    images, rows = list(images), []
+    images, found, errors = list(images), [], []
+    batch_size = batch_size or (64 if self.device.type == 'cuda' else 8)
     bar = tqdm(total=len(images), desc='scoring', disable=not progress)
     with bar, ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         cut = lambda i: [pool.submit(_crops_or_error, self.crops, image) for image in images[i:i+batch_size]]
         ahead = cut(0)
         for i in range(0, len(images), batch_size):
             now, ahead = ahead, cut(i+batch_size)   # the next batch is decoded while this one is scored
-            results = [f.result() for f in now]
-            good = [crops for crops,_ in results if crops is not None]
-            scores = iter(self.score_tensor(torch.stack(good)).tolist() if good else [])
-            rows += [(next(scores) if crops is not None else float('nan'), error or '') for crops,error in results]
+            crops, reasons = zip(*(f.result() for f in now))
+            if (good := [c for c in crops if c is not None]): found.append(self._scores(torch.stack(good)))
+            if len(found) > 1: found[-2] = found[-2].cpu()   # no more than two batches are under way
+            errors += [r or '' for r in reasons]
             bar.update(len(now))
-    table = pd.DataFrame(rows, columns=['score', 'error'])
+    scores = iter(torch.cat([s.cpu() for s in found]).tolist() if found else [])
+    table = pd.DataFrame({'score': [float('nan') if e else next(scores) for e in errors], 'error': errors})
     table.insert(0, 'image', list(names) if names is not None else [str(i) for i in images])
     if self.card['scale']: table.insert(2, 'mos', self.on_scale(table.score))
     return table
@@ -156,7 +168,7 @@ def on_scale(self:Scorer,
 @patch
 def score_folder(self:Scorer,
     folder:str|Path, # searched with all its subfolders
-    batch_size:int = 8, # photos a batch
+    batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
     progress:bool = False # show a progress bar?
 ) -> pd.DataFrame: # as `score_images` gives it, best first, errors last; image is the path within the folder
     "Score every photo of a folder; `ImageError` if there is no such folder or no photo in it."
@@ -234,13 +246,14 @@ def read_card(
 @patch(cls_method=True)
 def load(cls:Scorer,
     source:str|Path, # folder of a saved scorer, or a backbone's name for its zero-shot score
-    device:str = 'cpu', # where to score
+    device = None, # where to score; None is the best there is (`best_device`)
     precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
 ) -> 'Scorer': # ready to use
     "Load a saved scorer, or make the zero-shot scorer of a backbone by name."
+    device = check_device(device)
     saved = (Path(source)/'card.json').exists()   # a folder that is merely called tiny is no scorer
     if not saved and source in ('tiny', *open_clip.list_models()):
-        return cls.from_model(QualityCLIP(load_clip(source), text_tokens=0), precision=precision).to(device)
+        return cls.from_model(QualityCLIP(load_clip(source, device=device), text_tokens=0), precision=precision)
     card, file = read_card(source), Path(source)/'scorer.safetensors'
     try: state = load_file(file)
     except Exception as e:
