@@ -7,17 +7,17 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
            'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Recipe',
-           'Rule', 'ScorerName', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released',
-           'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'check_device', 'rating_columns',
-           'demo', 'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'train_backbone_command',
-           'listed', 'shot_numbers', 'bench_command', 'out_of_memory', 'main']
+           'Rule', 'ScorerName', 'BatchSize', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots',
+           'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'rating_columns', 'demo',
+           'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'train_backbone_command', 'listed',
+           'shot_numbers', 'bench_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
 from pathlib import Path
 from typing import Annotated
 
-from .core import IQAError, ImageError, atomic_write, check_folder, check_name, set_seed
+from .core import IQAError, ImageError, atomic_write, check_device, check_folder, check_name, set_seed
 from .clip.backbones import load_clip
 from .clip.checkpoints import import_prompts, prompt_card
 from .prompts import QualityCLIP
@@ -48,7 +48,7 @@ def option(
 
 # %% ../nbs/70_cli.ipynb #d12d4156
 Seed = Annotated[int, option('Seed of everything random: the same seed gives the same result.', min=0)]
-Device = Annotated[str, option("Where to compute: 'cpu', 'cuda' or 'mps'.")]
+Device = Annotated[str|None, option("Where to compute: 'cuda', 'mps' or 'cpu'; by default the best that is here.")]
 Precision = Annotated[str, option("Precision of matrix multiplications: 'float32', 'bfloat16', or 'auto' for bfloat16 "
                                   "where that is fast.")]
 BackboneName = Annotated[str, option("The CLIP to start from: 'tiny' (ships with the package), any open_clip model, "
@@ -64,16 +64,6 @@ Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score tha
 LowerIsBetter = Annotated[bool, option('A high number means a bad photograph, as in DMOS.')]
 
 # %% ../nbs/70_cli.ipynb #82068e8a
-def check_device(
-    device:str # as torch names it
-) -> str: # the same
-    "A device that torch can use here; `IQAError` for one that it can't."
-    try: torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as e:
-        others = ', or cuda' if torch.cuda.is_available() else ''
-        raise IQAError(f"The device {device!r} can't be used here: choose 'cpu'{others}.") from e
-    return device
-
 def rating_columns(
     image_col:str|None, # --image-col
     mos_col:str|None, # --mos-col
@@ -103,11 +93,11 @@ def demo(
     pretrain_epochs:DemoEpochs = None,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
-    seed:Seed = 0, device:Device = 'cpu',
+    seed:Seed = 0, device:Device = None,
 ):
     "Show the method at work, and write a report."
     columns = rating_columns(image_col, mos_col, scale, lower_is_better)
-    bb = load_clip(backbone, weights, download, device=check_device(device))
+    bb = load_clip(backbone, weights, download, device=device)
     table = run_demo(out, photos=photos, ratings=ratings, drawn=drawn, backbone=bb, shots=shots, draws=draws,
                      epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed, device=device, **columns)
     print(f"\n{shots} labels, {draws} draws, backbone {backbone}: median [95 % bootstrap interval over the draws]\n")
@@ -128,13 +118,13 @@ def pretrain(
     size:Annotated[int, option('Side of the distorted images, in pixels.', min=32)] = 224,
     order:Annotated[int, option('Order of the meta gradient: 1 (paper) or 2.', min=1, max=2)] = 1,
     checkpoint:Checkpoint = None, backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
-    seed:Seed = 0, device:Device = 'cpu',
+    seed:Seed = 0, device:Device = None,
 ):
     "Learn prompts from distortions; needs no ratings."
     check_name(variant, ['paper', 'released'], 'variant')
-    bb = load_clip(backbone, weights, download, device=check_device(device))
+    bb = load_clip(backbone, weights, download, device=device)
     set_seed(seed)
-    model = QualityCLIP(bb, text_tokens, visual_tokens, precision='auto').to(device)
+    model = QualityCLIP(bb, text_tokens, visual_tokens, precision='auto')
     tasks = distortion_tasks(references, size, seed=seed)
     history = meta_pretrain(model, tasks, variant, epochs, order=order, checkpoint=checkpoint, seed=seed)
     best, held_out = history.attrs['best_epoch'], history.held_loss.round(4).tolist()
@@ -143,7 +133,7 @@ def pretrain(
     print(history.round(4).to_string(index_names=False))
     print(f"\nPrompts of epoch {best} (the best on distortions not trained on) are in {out}")
 
-# %% ../nbs/70_cli.ipynb #982a5164
+# %% ../nbs/70_cli.ipynb #3898a126
 @app.command('import-prompts')
 def import_prompts_command(
     source:Annotated[str, typer.Argument(help='File of the authors, or hf://owner/repository/file.')],
@@ -172,14 +162,14 @@ def adapt(
     rule:Rule = 'aligned', lam:Annotated[float, option("The regularisation's strength, lambda in the paper.")] = 5.,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
-    precision:Precision = 'auto', seed:Seed = 0, device:Device = 'cpu',
+    precision:Precision = 'auto', seed:Seed = 0, device:Device = None,
 ):
     "Learn a scorer from your own rated photographs."
     check_folder(out, 'card.json', 'a scorer')
+    device = check_device(device)
     set_seed(seed)
     columns = rating_columns(image_col, mos_col, scale, lower_is_better)
-    dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, bs=bs, seed=seed, device=check_device(device),
-                                  **columns)
+    dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, bs=bs, seed=seed, device=device, **columns)
     learn = iqa_learner(dls, backbone, None if prompts == 'none' else prompts, recipe, weights, download,
                         rule=rule, lam=lam, precision=precision)
     learn.fine_tune(epochs)
@@ -188,27 +178,30 @@ def adapt(
 # %% ../nbs/70_cli.ipynb #d7f9d009
 ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, 'released:FILE' for a fine-tuned file of the "
                                    "authors, or a backbone's name to score untrained.")]
+BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. Fewer '
+                                       'need less memory.', min=1)]
 
 def open_scorer(
     name:str, # --scorer
-    device:str, # where to score
+    device:str|None, # where to score; None is the best there is
     precision:str # of matrix multiplications
 ) -> Scorer: # ready to use
     "A scorer by folder or name, or the model in a file of the authors, which sees photographs as it was trained to."
     if not name.startswith('released:'): return Scorer.load(name, device, precision)
-    return Scorer.from_model(from_reference(name.removeprefix('released:')), precision=precision).to(device)
+    model = from_reference(name.removeprefix('released:'))
+    return Scorer.from_model(model, precision=precision).to(check_device(device))
 
 @app.command()
 def score(
     path:Annotated[Path, typer.Argument(help='A photograph, or a folder of photographs.')],
     scorer:ScorerName = 'tiny',
     out:Annotated[Path|None, option('CSV to write; by default the table is printed.')] = None,
-    batch_size:Annotated[int, option('Photographs that go through the network at once.', min=1)] = 8,
-    precision:Precision = 'auto', seed:Seed = 0, device:Device = 'cpu',
+    batch_size:BatchSize = None,
+    precision:Precision = 'auto', seed:Seed = 0, device:Device = None,
 ):
     "Score a photograph or a folder of photographs."
     set_seed(seed)
-    model = open_scorer(scorer, check_device(device), precision)
+    model = open_scorer(scorer, device, precision)
     table = model.score_folder(path, batch_size, progress=True) if path.is_dir() else model.score_images([path])
     if table.score.isna().all(): raise ImageError(table.error.iloc[0])
     if out is None: print(table.to_csv(index=False, float_format='%.4f'), end='')
@@ -268,16 +261,16 @@ def bench_command(
     prompts:BenchPrompts = 'auto', released_prompts:ReleasedPrompts = None,
     epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 10,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
-    draws:Annotated[int, option('Random draws.', min=1)] = 10, seed:Seed = 0, device:Device = 'cpu',
+    draws:Annotated[int, option('Random draws.', min=1)] = 10, seed:Seed = 0, device:Device = None,
 ):
     "Measure a backbone, or compare methods."
     if benchmarks:
-        bb = load_clip(backbone, weights, download, device=check_device(device))
+        bb = load_clip(backbone, weights, download, device=device)
         bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts,
                       released_prompts, checkpoint or (), root, epochs, seed, device)
         print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     else:
-        table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed)
+        table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed, device=device)
         print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
     print(f"\nThe table is in {out}")
 

@@ -6,7 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/core.html.md"""
 
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'IQAError', 'ImageError', 'UnknownNameError', 'check_name', 'atomic_write', 'check_folder',
-           'open_folder', 'find_images', 'check_seed', 'set_seed', 'interval_text', 'say_once', 'vit_blocks']
+           'open_folder', 'find_images', 'check_seed', 'set_seed', 'best_device', 'check_device', 'interval_text',
+           'say_once', 'vit_blocks']
 
 # %% ../nbs/00_core.ipynb #6f5766b0
 import difflib, functools, json, logging, numpy as np, os, random, shutil, torch
@@ -114,6 +115,24 @@ def set_seed(
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+# %% ../nbs/00_core.ipynb #6c0230ee
+def best_device() -> str: # 'cuda', 'mps' or 'cpu'
+    "The fastest device that torch can use on this machine."
+    if torch.cuda.is_available(): return 'cuda'
+    return 'mps' if torch.backends.mps.is_available() else 'cpu'
+
+# %% ../nbs/00_core.ipynb #52096695
+def check_device(
+    device = None # as torch names it, such as 'cuda:1'; None is `best_device()`
+): # the same: text or a torch.device
+    "A device that torch can use here; `IQAError` for one that it can't."
+    if device is None: return best_device()
+    try: torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as e:
+        raise IQAError(f"The device {str(device)!r} can't be used here: choose {best_device()!r}, "
+                       "or leave it out for the best there is.") from e
+    return device
 
 # %% ../nbs/00_core.ipynb #33fb55ab
 def interval_text(

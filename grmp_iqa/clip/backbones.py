@@ -11,13 +11,15 @@ __all__ = ['WEIGHTS', 'OPENAI_MARKS', 'build_clip', 'Backbone', 'BackboneError',
 
 # %% ../../nbs/clip/21_backbones.ipynb #266d9489
 import grmp_iqa, json, math, open_clip, os, torch, warnings, zipfile
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from fastcore.basics import patch
 from huggingface_hub import try_to_load_from_cache
 from pathlib import Path
 from safetensors.torch import load_file
 from torch import nn
 
-from ..core import IQAError, check_name, say_once
+from ..core import IQAError, check_device, check_name, say_once
 from .crops import CLIP_MEAN, CLIP_STD, Crops
 
 # %% ../../nbs/clip/21_backbones.ipynb #6a5edbab
@@ -43,6 +45,16 @@ class Backbone:
 
 class BackboneError(IQAError):
     "A backbone that can't be had; the sentence says what to do."
+
+# %% ../../nbs/clip/21_backbones.ipynb #5d18e8c2
+@patch
+def on(self:Backbone,
+    device = None # where it is wanted; None is the best there is (`best_device`)
+) -> Backbone: # itself if it is there already, else a copy, frozen; this one stays where it is
+    "The backbone on a device."
+    device = torch.empty(0, device=check_device(device)).device   # 'cuda' is the first GPU, 'cuda:0'
+    if all(p.device == device for p in self.clip.parameters()): return self
+    return replace(self, clip=deepcopy(self.clip).to(device).requires_grad_(False))
 
 # %% ../../nbs/clip/21_backbones.ipynb #c03433cc
 WEIGHTS = Path(grmp_iqa.__file__).parent/'weights' #: folder of the weights that ship with the package
@@ -235,11 +247,11 @@ def load_clip(
     weights:str|Path = None, # a file of weights, or an open_clip pretrained tag such as 'openai'
     download:bool = False, # fetch weights that are not on this machine?
     cache_dir:str|Path = None, # where downloads are kept; None is the usual place of the hub and open_clip
-    device:str = 'cpu' # where to put the model
+    device = None # where it is to be; None is the best there is (`best_device`)
 ) -> Backbone: # the model with its tokenizer and crops
     "Load a CLIP with its weights; `BackboneError` where they can't be had, `UnknownNameError` for other names."
-    if isinstance(name, Backbone): return name
-    name = str(name)
+    if isinstance(name, Backbone): return name.on(device)
+    name, device = str(name), check_device(device)
     if name == 'tiny': backbone = load_packaged(name)
     elif name.startswith('local-dir:') or (Path(name)/'open_clip_config.json').is_file():
         backbone = load_folder(name.removeprefix('local-dir:'))

@@ -73,7 +73,7 @@ def half_size(
 # %% ../../nbs/clip/20_crops.ipynb #b7ce4934
 @patch
 def layers(self:Crops,
-    image # anything `open_image` takes, or what `layers` gave before
+    image # anything `open_image` takes, or layers: what this gave before, or the same as tensors
 ) -> list: # of (image, crops a side): the whole, the image, the image at half its size
     "The versions of an image that crops are cut from, and how many crops of each."
     if isinstance(image, list): return image
@@ -85,32 +85,69 @@ def layers(self:Crops,
 # %% ../../nbs/clip/20_crops.ipynb #f935079e
 @patch
 def cut(self:Crops,
-    image:Image.Image, # one of `layers`
+    image, # one of `layers`: a Pillow image, or its pixels (H,W,3) as a uint8 tensor on any device
     corners:list # (left, top) of each crop, in pixels
-) -> Tensor: # (K,3,size,size), normalised
+) -> Tensor: # (K,3,size,size) uint8, on the device of the pixels
     "The crops at the given corners."
-    pixels = torch.from_numpy(np.array(image))
-    x = torch.stack([pixels[t:t+self.size, l:l+self.size] for l,t in corners]).permute(0,3,1,2).contiguous().float()/255
-    return (x - torch.tensor(self.mean)[:,None,None]) / torch.tensor(self.std)[:,None,None]
+    pixels = image if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
+    return torch.stack([pixels[t:t+self.size, l:l+self.size] for l,t in corners]).permute(0,3,1,2).contiguous()
+
+@patch
+def normalise(self:Crops,
+    crops:Tensor # (...,3,size,size) uint8
+) -> Tensor: # the same as float32, shifted and scaled, on the same device
+    "What the network takes: each channel minus its mean, over its standard deviation."
+    mean, std = (torch.tensor(v, device=crops.device)[:,None,None] for v in (self.mean, self.std))
+    return crops.float().div_(255).sub_(mean).div_(std)
+
+# %% ../../nbs/clip/20_crops.ipynb #e08d7018
+def _sides(
+    image # Pillow image, or its pixels (H,W,3)
+) -> tuple: # (width, height)
+    "How wide and how high a layer is."
+    return tuple(image.shape[1::-1]) if isinstance(image, Tensor) else image.size
 
 # %% ../../nbs/clip/20_crops.ipynb #3115f6e5
 @patch
 def grid_corners(self:Crops,
-    image:Image.Image, # one of `layers`
+    image, # one of `layers`
     n:int # crops a side
 ) -> list: # (left, top) of n*n crops, in pixels, row by row
     "Where the crops of an image lie: in the centre for one, from edge to edge for more."
     at = lambda room: [room//2] if n == 1 else [round(room*i/(n-1)) for i in range(n)]
-    return [(l,t) for t in at(image.height - self.size) for l in at(image.width - self.size)]
+    width, height = _sides(image)
+    return [(l,t) for t in at(height - self.size) for l in at(width - self.size)]
+
+@patch
+def fixed(self:Crops,
+    image # anything `open_image` takes, or its `layers`
+) -> Tensor: # (K,3,size,size) uint8: the whole, grid*grid crops, half_grid*half_grid at half the size
+    "The crops that an image is scored with, before they are normalised."
+    return torch.cat([self.cut(im, self.grid_corners(im, n)) for im,n in self.layers(image)])
 
 @patch
 def __call__(self:Crops,
     image # anything `open_image` takes, or its `layers`
-) -> Tensor: # (K,3,size,size), normalised: the whole, grid*grid crops, half_grid*half_grid at half the size
+) -> Tensor: # (K,3,size,size), normalised, in the order of `fixed`
     "The crops that an image is scored with: always the same ones."
-    return torch.cat([self.cut(im, self.grid_corners(im, n)) for im,n in self.layers(image)])
+    return self.normalise(self.fixed(image))
 
 # %% ../../nbs/clip/20_crops.ipynb #72ee5fd6
+@patch
+def drawn(self:Crops,
+    image, # anything `open_image` takes, or its `layers`
+    n:int = None, # how many crops; None is `train`
+    generator:torch.Generator = None # random number generator; None is torch's global one
+) -> Tensor: # (n,3,size,size) uint8
+    "The crops of `random`, before they are normalised."
+    layers = [im for im,_ in self.layers(image)]
+    whole, rest = layers[:self.whole], layers[self.whole:]
+    u = torch.rand(n or self.train, 4, generator=generator)   # each row: left, top, mirrored?, which layer
+    chosen = [whole[0] if whole and i == 0 else rest[int(c*len(rest))] for i,c in enumerate(u[:,3].tolist())]
+    corners = [tuple(int(r*(s-self.size+1)) for r,s in zip(at, _sides(im))) for im,at in zip(chosen, u[:,:2].tolist())]
+    crops = [self.cut(im, [corner])[0] for im,corner in zip(chosen, corners)]
+    return torch.stack([c.flip(-1) if mirrored else c for c,mirrored in zip(crops, (u[:,2] < 0.5).tolist())])
+
 @patch
 def random(self:Crops,
     image, # anything `open_image` takes, or its `layers`
@@ -118,10 +155,4 @@ def random(self:Crops,
     generator:torch.Generator = None # random number generator; None is torch's global one
 ) -> Tensor: # (n,3,size,size), normalised
     "Crops to train with: the whole where `whole` is set, then random corners and layers; half of them mirrored."
-    layers = [im for im,_ in self.layers(image)]
-    whole, rest = layers[:self.whole], layers[self.whole:]
-    u = torch.rand(n or self.train, 4, generator=generator)   # each row: left, top, mirrored?, which layer
-    chosen = [whole[0] if whole and i == 0 else rest[int(c*len(rest))] for i,c in enumerate(u[:,3].tolist())]
-    corners = [tuple(int(r*(s-self.size+1)) for r,s in zip(at, im.size)) for im,at in zip(chosen, u[:,:2].tolist())]
-    crops = torch.cat([self.cut(im, [corner]) for im,corner in zip(chosen, corners)])
-    return torch.where(u[:,2,None,None,None] < 0.5, crops.flip(-1), crops)
+    return self.normalise(self.drawn(image, n, generator))

@@ -13,18 +13,18 @@ import math, torch, torch.nn.functional as F
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from ..core import check_name
+from ..core import best_device, check_name
 
 # %% ../../nbs/clip/22_vit.ipynb #603dbe44
 PRECISIONS = ('auto', 'float32', 'bfloat16')
 
 def matmul_dtype(
     precision:str, # one of `PRECISIONS`
-    device = 'cpu' # where the model is
+    device = None # where the model is; None is the best there is
 ) -> torch.dtype: # float32 or bfloat16
     "The numbers that matrix multiplications are computed in; `UnknownNameError` for another precision."
     if check_name(precision, PRECISIONS, 'precision') != 'auto': return getattr(torch, precision)
-    device, fast = torch.device(device), False
+    device, fast = torch.device(device or best_device()), False
     if device.type == 'cuda': fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == 'cpu' and hasattr(torch.cpu, 'get_capabilities'):
         fast = any(torch.cpu.get_capabilities().get(c) for c in ('amx_bf16', 'avx512_bf16'))
@@ -33,10 +33,11 @@ def matmul_dtype(
 # %% ../../nbs/clip/22_vit.ipynb #3e3550ce
 def computing(
     precision:str, # one of `PRECISIONS`
-    device = 'cpu' # where the model is
+    device = None # where the model is; None is the best there is
 ):
     "Context manager for modules that are not taken apart here: torch's autocast to that precision."
-    device, dtype = torch.device(device), matmul_dtype(precision, device)
+    device = torch.device(device or best_device())
+    dtype = matmul_dtype(precision, device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 # %% ../../nbs/clip/22_vit.ipynb #32983603

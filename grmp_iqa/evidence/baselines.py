@@ -19,10 +19,10 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..core import IQAError, ImageError, set_seed, vit_blocks
+from ..core import IQAError, ImageError, check_device, set_seed, vit_blocks
 from ..data.images import open_image
 from ..data.samples import pristine_photos
-from ..clip.backbones import Backbone
+from ..clip.backbones import Backbone, load_clip
 from ..prompts import QualityCLIP, image_features
 from ..scoring import Scorer
 from ..learner import GradientRegularization, IQADataLoaders, IQALearner, iqa_learner
@@ -32,14 +32,18 @@ from .nss import NIQE, nss_features
 @dataclass
 class Setting:
     "What a baseline may use besides the shots."
-    backbone:Backbone # as `load_clip` gives it
+    backbone:Backbone # as `load_clip` gives it; where it is elsewhere, a copy on `device` takes its place
     table:pd.DataFrame # all images of the benchmark; their scores are not looked at
     prompts:Path|None = None # file of meta-learned prompts (MPP), for the baselines that start from some
     released_prompts:Path|None = None # the same, learned as the authors' released code does
     epochs:int = 10 # passes over the shots, for everyone who trains
     seed:int = 0 # of this run
-    device:str = 'cpu' # where to train and score
+    device:str = None # where to train and score; None is the best there is
     kept:dict = field(default_factory=dict, repr=False) # values that do not depend on the shots, by name; see `once`
+
+    def __post_init__(self):
+        self.device = check_device(self.device)
+        self.backbone = load_clip(self.backbone, device=self.device)
 
 # %% ../../nbs/evidence/42_baselines.ipynb #b0826ff7
 @dataclass(frozen=True)

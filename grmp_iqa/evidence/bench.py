@@ -135,7 +135,7 @@ def bench_methods(
     root:str|Path = None, # folder of folders of databases
     epochs:int = 10, # passes over the shots
     seed:int = 0, # of everything
-    device:str = 'cpu', # where to train and score
+    device:str = None, # where to train and score; None is the best there is
     progress:bool = True # show a progress bar
 ) -> pd.DataFrame: # as `paper_table` gives it
     "Every method on every benchmark; `IQAError` before anything is run where one can't be."
@@ -168,7 +168,7 @@ def rated_rows(
     rows = {f'rated photographs ({len(table)}), no labels: SRCC': interval_text(report.value, report.low, report.high)}
     prompts = pretrained_prompts(out/'prompts.safetensors', backbone, seed=seed, progress=progress)
     results = evaluate(HALVES, {'rated photographs': table}, (shots,), draws, out/'runs.csv', backbone, prompts,
-                       seed=seed, progress=progress)
+                       seed=seed, device=backbone.clip.logit_scale.device, progress=progress)
     what = f'rated photographs, {shots} shots, {draws} draws'
     for r in summarise(results).itertuples(): rows[f'{what}, {r.method}: SRCC'] = interval_text(r.median, r.low, r.high)
     gain = compare(results, 'GRMP-IQA', 'plain fine-tuning').iloc[0]
@@ -201,10 +201,11 @@ def bench_tiny(
     folds:int = 5, # parts into which the kinds are dealt for prompts that never met them
     pretrain_epochs:int = 4, # of those prompts
     seed:int = 0, # of everything
+    device:str = None, # where to train and score; None is the best there is
     progress:bool = True # show progress bars
 ) -> pd.DataFrame: # measure, value with 95 % interval
     "Measure a backbone; the table is also written to `out`/table.csv. Resumes what the same call began."
-    bb, images = load_clip(backbone), _pristine(pristine)
+    bb, images = load_clip(backbone, device=device), _pristine(pristine)
     table = leave_out_shipped(read_ratings(ratings, photos), str(photos)) if both_given(photos, ratings) else None
     folders = {k: v and str(v) for k,v in dict(photos=photos, ratings=ratings, pristine=pristine).items()}
     settings = folders | dict(backbone=backbone, weights=weights_stamp(bb), draws=draws, folds=folds,
@@ -216,8 +217,9 @@ def bench_tiny(
     for how in scores.columns[3:]:
         for k,v in level_report(scores, how).items():
             rows[f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels, {how}: SRCC with the level, {k}'] = interval_text(*v)
+    where = 'one core' if zero_shot.device.type == 'cpu' else str(zero_shot.device)
     rows['scene words, 360 drawn scenes: share right'] = interval_text(*scene_accuracy(bb))
-    rows['milliseconds an image of 512 x 512, one core [least, most]'] = interval_text(*milliseconds(zero_shot), 1)
+    rows[f'milliseconds an image of 512 x 512, {where} [least, most]'] = interval_text(*milliseconds(zero_shot), 1)
     measures = pd.DataFrame({'measure': rows.keys(), 'value': rows.values()})
     with atomic_write(out/'table.csv') as part: measures.to_csv(part, index=False)
     return measures

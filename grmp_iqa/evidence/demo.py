@@ -301,7 +301,7 @@ def run_demo(
     epochs:int = 10, # of fine-tuning
     pretrain_epochs:int|None = None, # of meta-prompt pre-training; None takes prompts that ship with the backbone, or 8
     seed:int = 0, # of everything
-    device:str = 'cpu', # where to train and score
+    device:str = None, # where to train and score; None is the best there is
     progress:bool = True, # show progress bars
     **columns # of `read_ratings`: image_col, mos_col, scale, higher_is_better
 ) -> pd.DataFrame: # the table, as `demo_table` gives it

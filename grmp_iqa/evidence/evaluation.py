@@ -49,9 +49,9 @@ def split_hash(
     return hashlib.sha256(json.dumps([split.table, split.shots, split.test]).encode()).hexdigest()[:12]
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #5dd4000e
-def _gigabytes():
-    "Memory: the most that was used on the GPU if there is one, else what the process holds now."
-    if torch.cuda.is_available(): return torch.cuda.max_memory_allocated()/1e9
+def _gigabytes(device):
+    "Memory: the most that a run used of its GPU, else what the process holds now."
+    if torch.device(device).type == 'cuda': return torch.cuda.max_memory_allocated(device)/1e9
     status = Path('/proc/self/status')
     return int(status.read_text().split('VmRSS:')[1].split()[0])/1e6 if status.exists() else np.nan
 
@@ -61,11 +61,11 @@ def one_run(
     split:Split # on which images
 ) -> dict: # metrics by name, seconds, gigabytes
     "Fit on the shots, predict the test set, once."
-    if torch.cuda.is_available(): torch.cuda.reset_peak_memory_stats()
+    if torch.device(setting.device).type == 'cuda': torch.cuda.reset_peak_memory_stats(setting.device)
     start, shots, test = time.perf_counter(), setting.table.iloc[split.shots], setting.table.iloc[split.test]
     scores = baseline.fit(shots, setting)(test.assign(mos=np.nan))   # the ratings are not there to be looked at
     measured = {k: fn(scores, test.mos.to_numpy()) for k,fn in METRICS.items()}
-    return dict(**measured, seconds=time.perf_counter() - start, gigabytes=_gigabytes())
+    return dict(**measured, seconds=time.perf_counter() - start, gigabytes=_gigabytes(setting.device))
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #f0a96ecb
 def _tables(benchmarks, root):
@@ -100,7 +100,7 @@ def evaluate(
     epochs:int = 10, # passes over the shots
     root:str|Path = None, # folder of folders of databases, named as in `BENCHMARKS`
     seed:int = 0, # of the splits; draw d trains with seed + d
-    device:str = 'cpu', # where to train and score
+    device:str = None, # where to train and score; None is the best there is
     progress:bool = True # show a progress bar
 ) -> pd.DataFrame: # a row a run: benchmark, method, shots, draw, metrics, seed, split, seconds, backbone, ...
     "Every method on every draw of every benchmark; `IQAError` before the first run where one of them can't be."

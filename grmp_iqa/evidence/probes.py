@@ -89,9 +89,9 @@ def scene_accuracy(
     seed:int = 8_500_000 # of the first
 ) -> tuple[float, float, float]: # share that is right, and its 95 % interval (Wilson), in [0,1]
     "Zero-shot recognition of the nine scene words on freshly drawn scenes."
-    model, right = QualityCLIP(backbone, text_tokens=0).eval(), []
+    model, right, device = QualityCLIP(backbone, text_tokens=0).eval(), [], backbone.clip.logit_scale.device
     for i,name in enumerate(SCENES):
-        crops = torch.stack([backbone.crops(render_scene(name, seed + j, 320)) for j in range(each)])
+        crops = torch.stack([backbone.crops(render_scene(name, seed + j, 320)) for j in range(each)]).to(device)
         with torch.no_grad(): right += (model.scene_logits(model.encode_image(crops)).argmax(1) == i).tolist()
     p, n, z = np.mean(right), len(right), 1.96
     middle, spread = (p + z*z/2/n)/(1 + z*z/n), z*np.sqrt(p*(1-p)/n + z*z/4/n/n)/(1 + z*z/n)
@@ -103,7 +103,7 @@ def milliseconds(
     size:int = 512, # side of the images, in pixels
     n:int = 32, # images a batch
     repeats:int = 5 # batches
-) -> tuple[float, float, float]: # median, least and most milliseconds an image, on one core
+) -> tuple[float, float, float]: # median, least and most milliseconds an image, with one core of the processor
     "Time from decoded image to score, with the crops."
     images, threads, times = [render_scene('cityscape', i, size) for i in range(4)]*(n//4), torch.get_num_threads(), []
     cores = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else None
