@@ -7,9 +7,10 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
            'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Rule',
-           'ScorerName', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts',
-           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'check_device', 'rating_columns', 'demo', 'pretrain',
-           'adapt', 'score', 'train_backbone_command', 'listed', 'shot_numbers', 'bench_command', 'main']
+           'ScorerName', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks',
+           'Shots', 'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'check_device',
+           'rating_columns', 'demo', 'pretrain', 'adapt', 'score', 'explain_command', 'train_backbone_command',
+           'listed', 'shot_numbers', 'bench_command', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .core import IQAError, ImageError, atomic_write, check_folder, check_name, set_seed
+from .data.samples import sample_photos
 from .clip.backbones import load_clip
 from .prompts import QualityCLIP
 from .tasks import distortion_tasks
@@ -25,6 +27,7 @@ from .scoring import Scorer
 from .learner import IQADataLoaders, iqa_learner
 from .evidence.bench import bench_methods, bench_tiny
 from .evidence.demo import run_demo
+from .use.explain import explain_photos, rated_table
 from .tiny.recipe import train_backbone
 
 # %% ../nbs/70_cli.ipynb #47438d3d
@@ -188,6 +191,30 @@ def score(
         with atomic_write(out) as part: table.to_csv(part, index=False)
         lost = table.score.isna().sum()
         print(f"{len(table) - lost} scored, {lost} could not be read; the table is in {out}")
+
+# %% ../nbs/70_cli.ipynb #f0ab970a
+ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]
+Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare with; '
+                                                 'by default those that ship.')]
+Before = Annotated[str|None, option("The backbone the scorer was made from; by default it is loaded by the scorer's name "
+                                    "for it; 'none' goes without attributes and maps before adaptation.")]
+
+@app.command('explain')
+def explain_command(
+    photos:Annotated[list[Path], typer.Argument(help='Photographs to explain.')],
+    scorer:ScorerName = 'tiny', out:ExplainFolder = Path('grmp-iqa-explain'), rated:Rated = None,
+    backbone:Before = None, weights:Weights = None, download:Download = False,
+    image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
+    precision:Precision = 'auto', seed:Seed = 0, device:Device = 'cpu',
+):
+    "Show why photographs score as they do."
+    set_seed(seed)
+    model = Scorer.load(scorer, check_device(device), precision)
+    name = backbone or (model.card['backbone']['name'] if weights or download else None)
+    before = False if backbone == 'none' else name and load_clip(name, weights, download, device=device)
+    table = rated_table(*(rated or sample_photos()), **rating_columns(image_col, mos_col, scale, lower_is_better))
+    page = explain_photos(out, photos, model, table, before, seed)
+    print(f"{len(photos)} explained; open {page}")
 
 # %% ../nbs/70_cli.ipynb #8f198330
 BackboneFolder = Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')]
