@@ -7,10 +7,11 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
            'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Recipe',
-           'Rule', 'ScorerName', 'BatchSize', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots',
-           'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'rating_columns', 'demo',
-           'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'train_backbone_command', 'listed',
-           'shot_numbers', 'bench_command', 'out_of_memory', 'main']
+           'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'Subject',
+           'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder',
+           'Pristine', 'option', 'rating_columns', 'demo', 'pretrain', 'import_prompts_command', 'adapt', 'open_scorer',
+           'score', 'explain_command', 'train_backbone_command', 'listed', 'shot_numbers', 'bench_command',
+           'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .core import IQAError, ImageError, atomic_write, check_device, check_folder, check_name, set_seed
+from .data.samples import sample_photos
 from .clip.backbones import load_clip
 from .clip.checkpoints import import_prompts, prompt_card
 from .prompts import QualityCLIP
@@ -28,6 +30,7 @@ from .learner import IQADataLoaders, iqa_learner
 from .evidence.released import from_reference
 from .evidence.bench import bench_methods, bench_tiny
 from .evidence.demo import run_demo
+from .use.explain import explain_photos, rated_table
 from .tiny.recipe import train_backbone
 
 # %% ../nbs/70_cli.ipynb #47438d3d
@@ -209,6 +212,30 @@ def score(
         with atomic_write(out) as part: table.to_csv(part, index=False)
         lost = table.score.isna().sum()
         print(f"{len(table) - lost} scored, {lost} could not be read; the table is in {out}")
+
+# %% ../nbs/70_cli.ipynb #dfbb1c30
+ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]
+Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare with; '
+                                                 'by default those that ship.')]
+Before = Annotated[str|None, option("The backbone the scorer was made from; by default it is loaded by the scorer's name "
+                                    "for it; 'none' goes without attributes and maps before adaptation.")]
+
+@app.command('explain')
+def explain_command(
+    photos:Annotated[list[Path], typer.Argument(help='Photographs to explain.')],
+    scorer:ScorerName = 'tiny', out:ExplainFolder = Path('grmp-iqa-explain'), rated:Rated = None,
+    backbone:Before = None, weights:Weights = None, download:Download = False,
+    image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
+    precision:Precision = 'auto', seed:Seed = 0, device:Device = None,
+):
+    "Show why photographs score as they do."
+    set_seed(seed)
+    model = open_scorer(scorer, device, precision)
+    name = backbone or (model.card['backbone']['name'] if weights or download else None)
+    before = False if backbone == 'none' else name and load_clip(name, weights, download, device=model.device)
+    table = rated_table(*(rated or sample_photos()), **rating_columns(image_col, mos_col, scale, lower_is_better))
+    page = explain_photos(out, photos, model, table, before, seed)
+    print(f"{len(photos)} explained; open {page}")
 
 # %% ../nbs/70_cli.ipynb #8f198330
 BackboneFolder = Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')]
