@@ -192,7 +192,7 @@ def score(
         lost = table.score.isna().sum()
         print(f"{len(table) - lost} scored, {lost} could not be read; the table is in {out}")
 
-# %% ../nbs/70_cli.ipynb #f0ab970a
+# %% ../nbs/70_cli.ipynb #71342587
 ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]
 Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare with; '
                                                  'by default those that ship.')]

@@ -70,7 +70,7 @@ def reference(
     table = table.assign(score=(features @ scorer.text.cpu().T).softmax(1)[:,0].numpy())
     found = Reference('pristine photographs' if rated is None else 'rated photographs', table, features, None)
     if model is None: return found
-    plain = image_vectors(Scorer.from_model(model), table.image)
+    plain = image_vectors(Scorer.from_model(model, precision=scorer.precision), table.image)
     found.attributes = attribute_scores(plain, attribute_axes(model.backbone))
     if 'scene' not in table:
         words = [s.replace('_', ' ') for s in model.scenes]
@@ -156,13 +156,15 @@ class Explainer:
 @patch
 def words(self:Explainer,
     score:float, # of a photo
-    values:pd.Series|None # its attributes, in [0,1]
+    values:pd.Series|None, # its attributes, in [0,1]
+    feature:Tensor # (D,) its feature; the photo itself is left out of the reference
 ) -> str: # a sentence
     "`in_words`, or the plain rank where there are no attributes."
     among = self.reference
-    if values is not None: return in_words(score, values, among.table.score, among.attributes, among.name)
-    higher = (among.table.score > score).mean()
-    return (f'Scores {score:.2f}; {higher:.0%} of the {len(among.table)} {among.name} score higher. '
+    others = ((among.features @ feature) < 1-1e-4).numpy()
+    scores = among.table.score[others]
+    if values is not None: return in_words(score, values, scores, among.attributes[others], among.name)
+    return (f'Scores {score:.2f}; {(scores > score).mean():.0%} of the {len(scores)} {among.name} score higher. '
             'Without its backbone nothing can be said of its attributes.')
 
 @patch
@@ -180,7 +182,7 @@ def __call__(self:Explainer,
         values = attribute_scores(image_vectors(self.before, [image]), self.axes).iloc[0]
         usual = self.reference.attributes
         table = pd.DataFrame(dict(value=values, usual=usual.median(), low=usual.quantile(.05), high=usual.quantile(.95)))
-    return Explanation(image, score, maps, table, neighbours(feature, self.reference, n), self.words(score, values))
+    return Explanation(image, score, maps, table, neighbours(feature, self.reference, n), self.words(score, values, feature))
 
 # %% ../../nbs/use/50_explain.ipynb #9605be13
 def explain(
@@ -230,7 +232,7 @@ def show(self:Explanation) -> plt.Figure: # the figure
         ax.set_axis_off()
     return fig
 
-# %% ../../nbs/use/50_explain.ipynb #86cf983b
+# %% ../../nbs/use/50_explain.ipynb #eac250c6
 def png_html(
     fig:plt.Figure, # is closed
     alt:str # what is to be seen
@@ -242,7 +244,7 @@ def png_html(
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<figure><img style="max-width:100%" src="data:image/png;base64,{data}" alt="{html.escape(alt)}"></figure>'
 
-# %% ../../nbs/use/50_explain.ipynb #5139fcc3
+# %% ../../nbs/use/50_explain.ipynb #20b6fc0e
 MAPS_KEY = ('Attention: how much is read of each place, 1 is an even spread. Gradient x attention: blue raises the score, '
             'red lowers it. Score of each part: what a small piece would score by itself. Among the three, only the last '
             'has been found to point at faults with the embedded backbone; none of them proves a cause.')
@@ -265,7 +267,7 @@ def photo_section(
     alts = [f'{Path(str(im)).name}, {", ".join(t)}' for im, t in zip(why.neighbours.image, titles)]
     return ''.join([*parts, '<h3>Most similar photographs</h3>', photo_grid(why.neighbours.image, titles, alts)])
 
-# %% ../../nbs/use/50_explain.ipynb #6301f403
+# %% ../../nbs/use/50_explain.ipynb #1a1b1d6f
 def explain_photos(
     out:str|Path, # folder to write
     photos:list, # files
@@ -287,15 +289,18 @@ def explain_photos(
             plt.close(fig)
             sections[f'{i}. {Path(name).name}: {why.score:.2f}'] = photo_section(Path(name).name, why)
         if rated is not None: sections['All rated photographs'] = features_section(ask, part, seed)
-        lead = (f'{ask.scorer} on {len(images)} photograph{"s"[:len(images) > 1]}, compared with '
-                f'{len(ask.reference.table)} {ask.reference.name}. Scores go from 0 (worst) to 1 (best).')
+        learned = ask.scorer.card['training'].get('pictures')
+        lead = (f'The backbone is {ask.scorer.card["backbone"]["name"]}, '
+                + (f'adapted to {learned} rated photographs. ' if learned else 'without adaptation. ')
+                + f'Each photograph is compared with {len(ask.reference.table)} {ask.reference.name}. '
+                'Scores go from 0 (worst) to 1 (best).')
         write_page(part/'explained.html', 'Why these scores?', lead, sections)
         old = out.with_name(f'.{out.name}.old')
         if out.exists(): out.rename(old)
     shutil.rmtree(old, ignore_errors=True)
     return out/'explained.html'
 
-# %% ../../nbs/use/50_explain.ipynb #38dbb42b
+# %% ../../nbs/use/50_explain.ipynb #63b5ffbe
 def features_section(
     ask:Explainer, # with rated photos
     folder:Path, # for features.png
@@ -308,7 +313,7 @@ def features_section(
             'left come in order, the features tell quality; if those on the right form groups, they tell the subject.')
     return png_html(fig, 't-SNE of the features of all rated photographs, by quality and by subject') + f'<p>{text}</p>'
 
-# %% ../../nbs/use/50_explain.ipynb #a0c4c3fb
+# %% ../../nbs/use/50_explain.ipynb #6af78041
 def rated_table(
     folder:str|Path, # of the photos
     csv:str|Path, # their ratings, as it is named from here or from within that folder
