@@ -6,8 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/explain.html.md"""
 
 # %% auto #0
 __all__ = ['MAPS_KEY', 'zero_shot', 'Reference', 'reference', 'neighbours', 'flatten', 'plot_features', 'Explanation',
-           'Explainer', 'explain', 'draw_attributes', 'neighbour_titles', 'png_html', 'photo_section', 'explain_photos',
-           'features_section', 'rated_table']
+           'Explainer', 'explain', 'draw_attributes', 'neighbour_titles', 'png_html', 'photo_section', 'lead_of',
+           'explain_photos', 'features_section', 'rated_table']
 
 # %% ../../nbs/use/50_explain.ipynb #07db5cda
 import base64, html, importlib, io, json, matplotlib.pyplot as plt, numpy as np, pandas as pd, shutil, textwrap, torch
@@ -39,8 +39,8 @@ def zero_shot(
     try: found = load_clip(backbone if given else card['name'], device=scorer.device)
     except IQAError as e:
         if given: raise
-        raise ExplainError(f"This scorer holds no text encoder, and its backbone {card['name']!r} is not on this machine: "
-                           "pass backbone= (--backbone, --weights) for attributes and maps before adaptation, "
+        raise ExplainError(f"This scorer holds no text encoder, and its backbone {card['name']!r} is not on this "
+                           "machine: pass backbone= (--backbone, --weights) for attributes and maps before adaptation, "
                            "or backbone=False (--backbone none) to go without.") from e
     same = lambda config: json.dumps(config, sort_keys=True)
     if same(found.config) != same(card['config']):
@@ -64,7 +64,8 @@ def reference(
     model:QualityCLIP|None = None # before adaptation; None leaves attributes out
 ) -> Reference: # ready to compare with
     "Compute all that is needed of the photos that others are compared with."
-    table = pd.DataFrame(dict(image=list(pristine_photos().values()))) if rated is None else rated.reset_index(drop=True)
+    if rated is None: table = pd.DataFrame(dict(image=list(pristine_photos().values())))
+    else: table = rated.reset_index(drop=True)
     if len(table) < 5: raise ExplainError(f"{len(table)} photos are too few to compare with: give five at least.")
     features = image_vectors(scorer, table.image)
     table = table.assign(score=(features @ scorer.text.cpu().T).softmax(1)[:,0].numpy())
@@ -113,7 +114,8 @@ def plot_features(
 ) -> plt.Figure: # left by rating (by score where there is none), right by subject
     "Every photo a dot, coloured by quality and by subject."
     xy, subjects = flatten(among.features, method, seed), among.table.get('scene')
-    fig, axes = plt.subplots(1, 1 if subjects is None else 2, figsize=(10, 4), dpi=80, squeeze=False, layout='constrained')
+    fig, axes = plt.subplots(1, 1 if subjects is None else 2, figsize=(10, 4), dpi=80, squeeze=False,
+                             layout='constrained')
     for ax in axes[0]: ax.set(xticks=[], yticks=[])
     what = 'mos' if 'mos' in among.table else 'score'
     dots = axes[0,0].scatter(*xy.T, c=among.table[what], s=22, cmap='viridis')
@@ -121,7 +123,8 @@ def plot_features(
     axes[0,0].set_title(f'{method} of features, by quality')
     if subjects is None: return fig
     common = subjects.astype(str).value_counts().index[:9]
-    for i, s in enumerate(common): axes[0,1].scatter(*xy[(subjects == s).to_numpy()].T, s=22, color=plt.cm.tab10(i), label=s)
+    for i, s in enumerate(common):
+        axes[0,1].scatter(*xy[(subjects == s).to_numpy()].T, s=22, color=plt.cm.tab10(i), label=s)
     rest = ~subjects.astype(str).isin(common).to_numpy()
     if rest.any(): axes[0,1].scatter(*xy[rest].T, s=22, color='lightgrey', label='other')
     axes[0,1].legend(loc='center left', bbox_to_anchor=(1, .5), frameon=False, fontsize=9)
@@ -181,8 +184,10 @@ def __call__(self:Explainer,
     if self.before:
         values = attribute_scores(image_vectors(self.before, [image]), self.axes).iloc[0]
         usual = self.reference.attributes
-        table = pd.DataFrame(dict(value=values, usual=usual.median(), low=usual.quantile(.05), high=usual.quantile(.95)))
-    return Explanation(image, score, maps, table, neighbours(feature, self.reference, n), self.words(score, values, feature))
+        spread = dict(usual=usual.median(), low=usual.quantile(.05), high=usual.quantile(.95))
+        table = pd.DataFrame(dict(value=values, **spread))
+    near, sentence = neighbours(feature, self.reference, n), self.words(score, values, feature)
+    return Explanation(image, score, maps, table, near, sentence)
 
 # %% ../../nbs/use/50_explain.ipynb #9605be13
 def explain(
@@ -245,9 +250,9 @@ def png_html(
     return f'<figure><img style="max-width:100%" src="data:image/png;base64,{data}" alt="{html.escape(alt)}"></figure>'
 
 # %% ../../nbs/use/50_explain.ipynb #20b6fc0e
-MAPS_KEY = ('Attention: how much is read of each place, 1 is an even spread. Gradient x attention: blue raises the score, '
-            'red lowers it. Score of each part: what a small piece would score by itself. Among the three, only the last '
-            'has been found to point at faults with the embedded backbone; none of them proves a cause.')
+MAPS_KEY = ('Attention: how much is read of each place, 1 is an even spread. Gradient x attention: blue raises the '
+            'score, red lowers it. Score of each part: what a small piece would score by itself. Among the three, only '
+            'the last has been found to point at faults with the embedded backbone; none of them proves a cause.')
 
 def photo_section(
     name:str, # of the photo
@@ -266,6 +271,17 @@ def photo_section(
     titles = neighbour_titles(why.neighbours)
     alts = [f'{Path(str(im)).name}, {", ".join(t)}' for im, t in zip(why.neighbours.image, titles)]
     return ''.join([*parts, '<h3>Most similar photographs</h3>', photo_grid(why.neighbours.image, titles, alts)])
+
+# %% ../../nbs/use/50_explain.ipynb #a5c0ffe1
+def lead_of(
+    ask:Explainer # that the page is from
+) -> str: # three sentences
+    "What a page of explanations says first."
+    card, learned = ask.scorer.card, ask.scorer.card['training'].get('pictures')
+    return (f'The backbone is {card["backbone"]["name"]}, '
+            + (f'adapted to {learned} rated photographs. ' if learned else 'without adaptation. ')
+            + f'Each photograph is compared with {len(ask.reference.table)} {ask.reference.name}. '
+            'Scores go from 0 (worst) to 1 (best).')
 
 # %% ../../nbs/use/50_explain.ipynb #1a1b1d6f
 def explain_photos(
@@ -289,12 +305,7 @@ def explain_photos(
             plt.close(fig)
             sections[f'{i}. {Path(name).name}: {why.score:.2f}'] = photo_section(Path(name).name, why)
         if rated is not None: sections['All rated photographs'] = features_section(ask, part, seed)
-        learned = ask.scorer.card['training'].get('pictures')
-        lead = (f'The backbone is {ask.scorer.card["backbone"]["name"]}, '
-                + (f'adapted to {learned} rated photographs. ' if learned else 'without adaptation. ')
-                + f'Each photograph is compared with {len(ask.reference.table)} {ask.reference.name}. '
-                'Scores go from 0 (worst) to 1 (best).')
-        write_page(part/'explained.html', 'Why these scores?', lead, sections)
+        write_page(part/'explained.html', 'Why these scores?', lead_of(ask), sections)
         old = out.with_name(f'.{out.name}.old')
         if out.exists(): out.rename(old)
     shutil.rmtree(old, ignore_errors=True)
@@ -309,8 +320,8 @@ def features_section(
     "The features of all rated photos, as a PNG and for the page."
     fig = plot_features(ask.reference, seed=seed)
     fig.savefig(folder/'features.png', facecolor='white')
-    text = ('A dot for each rated photograph; those that the scorer finds similar are close together. If colours on the '
-            'left come in order, the features tell quality; if those on the right form groups, they tell the subject.')
+    text = ('A dot for each rated photograph; those that the scorer finds similar are close together. If colours on '
+            'the left come in order, the features tell quality; if those on the right form groups, they tell the subject.')
     return png_html(fig, 't-SNE of the features of all rated photographs, by quality and by subject') + f'<p>{text}</p>'
 
 # %% ../../nbs/use/50_explain.ipynb #6af78041
