@@ -170,6 +170,7 @@ def words(self:Explainer,
     return (f'Scores {score:.2f}; {(scores > score).mean():.0%} of the {len(scores)} {among.name} score higher. '
             'Without its backbone nothing can be said of its attributes.')
 
+# %% ../../nbs/use/50_explain.ipynb #5e1f00d2
 @patch
 def __call__(self:Explainer,
     image, # anything `open_image` takes
@@ -321,7 +322,8 @@ def features_section(
     fig = plot_features(ask.reference, seed=seed)
     fig.savefig(folder/'features.png', facecolor='white')
     text = ('A dot for each rated photograph; those that the scorer finds similar are close together. If colours on '
-            'the left come in order, the features tell quality; if those on the right form groups, they tell the subject.')
+            'the left come in order, the features tell quality; if those on the right form groups, they tell '
+            'the subject.')
     return png_html(fig, 't-SNE of the features of all rated photographs, by quality and by subject') + f'<p>{text}</p>'
 
 # %% ../../nbs/use/50_explain.ipynb #6af78041
