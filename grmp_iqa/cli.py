@@ -213,12 +213,12 @@ def score(
         lost = table.score.isna().sum()
         print(f"{len(table) - lost} scored, {lost} could not be read; the table is in {out}")
 
-# %% ../nbs/70_cli.ipynb #dfbb1c30
+# %% ../nbs/70_cli.ipynb #71342587
 ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]
-Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare with; '
-                                                 'by default those that ship.')]
-Before = Annotated[str|None, option("The backbone the scorer was made from; by default it is loaded by the scorer's name "
-                                    "for it; 'none' goes without attributes and maps before adaptation.")]
+Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare '
+                                                 'with; by default those that ship.')]
+Before = Annotated[str|None, option("The backbone the scorer was made from; by default it is loaded by the scorer's "
+                                    "name for it; 'none' goes without attributes and maps before adaptation.")]
 
 @app.command('explain')
 def explain_command(

@@ -6,8 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/explain.html.md"""
 
 # %% auto #0
 __all__ = ['MAPS_KEY', 'zero_shot', 'Reference', 'reference', 'neighbours', 'flatten', 'plot_features', 'Explanation',
-           'Explainer', 'explain', 'draw_attributes', 'neighbour_titles', 'png_html', 'photo_section', 'explain_photos',
-           'features_section', 'rated_table']
+           'Explainer', 'explain', 'draw_attributes', 'neighbour_titles', 'png_html', 'photo_section', 'lead_of',
+           'explain_photos', 'features_section', 'rated_table']
 
 # %% ../../nbs/use/50_explain.ipynb #07db5cda
 import base64, html, importlib, io, json, matplotlib.pyplot as plt, numpy as np, pandas as pd, shutil, textwrap, torch
@@ -39,8 +39,8 @@ def zero_shot(
     try: found = load_clip(backbone if given else card['name'], device=scorer.device)
     except IQAError as e:
         if given: raise
-        raise ExplainError(f"This scorer holds no text encoder, and its backbone {card['name']!r} is not on this machine: "
-                           "pass backbone= (--backbone, --weights) for attributes and maps before adaptation, "
+        raise ExplainError(f"This scorer holds no text encoder, and its backbone {card['name']!r} is not on this "
+                           "machine: pass backbone= (--backbone, --weights) for attributes and maps before adaptation, "
                            "or backbone=False (--backbone none) to go without.") from e
     same = lambda config: json.dumps(config, sort_keys=True)
     if same(found.config) != same(card['config']):
@@ -64,13 +64,14 @@ def reference(
     model:QualityCLIP|None = None # before adaptation; None leaves attributes out
 ) -> Reference: # ready to compare with
     "Compute all that is needed of the photos that others are compared with."
-    table = pd.DataFrame(dict(image=list(pristine_photos().values()))) if rated is None else rated.reset_index(drop=True)
+    if rated is None: table = pd.DataFrame(dict(image=list(pristine_photos().values())))
+    else: table = rated.reset_index(drop=True)
     if len(table) < 5: raise ExplainError(f"{len(table)} photos are too few to compare with: give five at least.")
     features = image_vectors(scorer, table.image)
     table = table.assign(score=(features @ scorer.text.cpu().T).softmax(1)[:,0].numpy())
     found = Reference('pristine photographs' if rated is None else 'rated photographs', table, features, None)
     if model is None: return found
-    plain = image_vectors(Scorer.from_model(model), table.image)
+    plain = image_vectors(Scorer.from_model(model, precision=scorer.precision), table.image)
     found.attributes = attribute_scores(plain, attribute_axes(model.backbone))
     if 'scene' not in table:
         words = [s.replace('_', ' ') for s in model.scenes]
@@ -113,7 +114,8 @@ def plot_features(
 ) -> plt.Figure: # left by rating (by score where there is none), right by subject
     "Every photo a dot, coloured by quality and by subject."
     xy, subjects = flatten(among.features, method, seed), among.table.get('scene')
-    fig, axes = plt.subplots(1, 1 if subjects is None else 2, figsize=(10, 4), dpi=80, squeeze=False, layout='constrained')
+    fig, axes = plt.subplots(1, 1 if subjects is None else 2, figsize=(10, 4), dpi=80, squeeze=False,
+                             layout='constrained')
     for ax in axes[0]: ax.set(xticks=[], yticks=[])
     what = 'mos' if 'mos' in among.table else 'score'
     dots = axes[0,0].scatter(*xy.T, c=among.table[what], s=22, cmap='viridis')
@@ -121,7 +123,8 @@ def plot_features(
     axes[0,0].set_title(f'{method} of features, by quality')
     if subjects is None: return fig
     common = subjects.astype(str).value_counts().index[:9]
-    for i, s in enumerate(common): axes[0,1].scatter(*xy[(subjects == s).to_numpy()].T, s=22, color=plt.cm.tab10(i), label=s)
+    for i, s in enumerate(common):
+        axes[0,1].scatter(*xy[(subjects == s).to_numpy()].T, s=22, color=plt.cm.tab10(i), label=s)
     rest = ~subjects.astype(str).isin(common).to_numpy()
     if rest.any(): axes[0,1].scatter(*xy[rest].T, s=22, color='lightgrey', label='other')
     axes[0,1].legend(loc='center left', bbox_to_anchor=(1, .5), frameon=False, fontsize=9)
@@ -156,15 +159,18 @@ class Explainer:
 @patch
 def words(self:Explainer,
     score:float, # of a photo
-    values:pd.Series|None # its attributes, in [0,1]
+    values:pd.Series|None, # its attributes, in [0,1]
+    feature:Tensor # (D,) its feature; the photo itself is left out of the reference
 ) -> str: # a sentence
     "`in_words`, or the plain rank where there are no attributes."
     among = self.reference
-    if values is not None: return in_words(score, values, among.table.score, among.attributes, among.name)
-    higher = (among.table.score > score).mean()
-    return (f'Scores {score:.2f}; {higher:.0%} of the {len(among.table)} {among.name} score higher. '
+    others = ((among.features @ feature) < 1-1e-4).numpy()
+    scores = among.table.score[others]
+    if values is not None: return in_words(score, values, scores, among.attributes[others], among.name)
+    return (f'Scores {score:.2f}; {(scores > score).mean():.0%} of the {len(scores)} {among.name} score higher. '
             'Without its backbone nothing can be said of its attributes.')
 
+# %% ../../nbs/use/50_explain.ipynb #5e1f00d2
 @patch
 def __call__(self:Explainer,
     image, # anything `open_image` takes
@@ -179,8 +185,10 @@ def __call__(self:Explainer,
     if self.before:
         values = attribute_scores(image_vectors(self.before, [image]), self.axes).iloc[0]
         usual = self.reference.attributes
-        table = pd.DataFrame(dict(value=values, usual=usual.median(), low=usual.quantile(.05), high=usual.quantile(.95)))
-    return Explanation(image, score, maps, table, neighbours(feature, self.reference, n), self.words(score, values))
+        spread = dict(usual=usual.median(), low=usual.quantile(.05), high=usual.quantile(.95))
+        table = pd.DataFrame(dict(value=values, **spread))
+    near, sentence = neighbours(feature, self.reference, n), self.words(score, values, feature)
+    return Explanation(image, score, maps, table, near, sentence)
 
 # %% ../../nbs/use/50_explain.ipynb #9605be13
 def explain(
@@ -230,7 +238,7 @@ def show(self:Explanation) -> plt.Figure: # the figure
         ax.set_axis_off()
     return fig
 
-# %% ../../nbs/use/50_explain.ipynb #86cf983b
+# %% ../../nbs/use/50_explain.ipynb #eac250c6
 def png_html(
     fig:plt.Figure, # is closed
     alt:str # what is to be seen
@@ -242,10 +250,10 @@ def png_html(
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<figure><img style="max-width:100%" src="data:image/png;base64,{data}" alt="{html.escape(alt)}"></figure>'
 
-# %% ../../nbs/use/50_explain.ipynb #5139fcc3
-MAPS_KEY = ('Attention: how much is read of each place, 1 is an even spread. Gradient x attention: blue raises the score, '
-            'red lowers it. Score of each part: what a small piece would score by itself. Among the three, only the last '
-            'has been found to point at faults with the embedded backbone; none of them proves a cause.')
+# %% ../../nbs/use/50_explain.ipynb #20b6fc0e
+MAPS_KEY = ('Attention: how much is read of each place, 1 is an even spread. Gradient x attention: blue raises the '
+            'score, red lowers it. Score of each part: what a small piece would score by itself. Among the three, only '
+            'the last has been found to point at faults with the embedded backbone; none of them proves a cause.')
 
 def photo_section(
     name:str, # of the photo
@@ -265,7 +273,18 @@ def photo_section(
     alts = [f'{Path(str(im)).name}, {", ".join(t)}' for im, t in zip(why.neighbours.image, titles)]
     return ''.join([*parts, '<h3>Most similar photographs</h3>', photo_grid(why.neighbours.image, titles, alts)])
 
-# %% ../../nbs/use/50_explain.ipynb #6301f403
+# %% ../../nbs/use/50_explain.ipynb #a5c0ffe1
+def lead_of(
+    ask:Explainer # that the page is from
+) -> str: # three sentences
+    "What a page of explanations says first."
+    card, learned = ask.scorer.card, ask.scorer.card['training'].get('pictures')
+    return (f'The backbone is {card["backbone"]["name"]}, '
+            + (f'adapted to {learned} rated photographs. ' if learned else 'without adaptation. ')
+            + f'Each photograph is compared with {len(ask.reference.table)} {ask.reference.name}. '
+            'Scores go from 0 (worst) to 1 (best).')
+
+# %% ../../nbs/use/50_explain.ipynb #1a1b1d6f
 def explain_photos(
     out:str|Path, # folder to write
     photos:list, # files
@@ -287,15 +306,13 @@ def explain_photos(
             plt.close(fig)
             sections[f'{i}. {Path(name).name}: {why.score:.2f}'] = photo_section(Path(name).name, why)
         if rated is not None: sections['All rated photographs'] = features_section(ask, part, seed)
-        lead = (f'{ask.scorer} on {len(images)} photograph{"s"[:len(images) > 1]}, compared with '
-                f'{len(ask.reference.table)} {ask.reference.name}. Scores go from 0 (worst) to 1 (best).')
-        write_page(part/'explained.html', 'Why these scores?', lead, sections)
+        write_page(part/'explained.html', 'Why these scores?', lead_of(ask), sections)
         old = out.with_name(f'.{out.name}.old')
         if out.exists(): out.rename(old)
     shutil.rmtree(old, ignore_errors=True)
     return out/'explained.html'
 
-# %% ../../nbs/use/50_explain.ipynb #38dbb42b
+# %% ../../nbs/use/50_explain.ipynb #63b5ffbe
 def features_section(
     ask:Explainer, # with rated photos
     folder:Path, # for features.png
@@ -304,11 +321,12 @@ def features_section(
     "The features of all rated photos, as a PNG and for the page."
     fig = plot_features(ask.reference, seed=seed)
     fig.savefig(folder/'features.png', facecolor='white')
-    text = ('A dot for each rated photograph; those that the scorer finds similar are close together. If colours on the '
-            'left come in order, the features tell quality; if those on the right form groups, they tell the subject.')
+    text = ('A dot for each rated photograph; those that the scorer finds similar are close together. If colours on '
+            'the left come in order, the features tell quality; if those on the right form groups, they tell '
+            'the subject.')
     return png_html(fig, 't-SNE of the features of all rated photographs, by quality and by subject') + f'<p>{text}</p>'
 
-# %% ../../nbs/use/50_explain.ipynb #a0c4c3fb
+# %% ../../nbs/use/50_explain.ipynb #6af78041
 def rated_table(
     folder:str|Path, # of the photos
     csv:str|Path, # their ratings, as it is named from here or from within that folder

@@ -160,20 +160,20 @@ def draw_map(
     ax:plt.Axes, # to draw on
     image, # anything `open_image` takes
     name:str, # of the map: 'attention', 'gradient' or 'score'
-    maps:list, # the map to draw comes first; the others share its range of colours
-):
+    shown:np.ndarray, # (H,W) the map
+    among:list # of maps, this one with them, that share a range of colours
+): # matplotlib's image of the map
     "One map over a grey copy of its photo."
-    h, w = maps[0].shape
-    values = np.concatenate([m[~np.isnan(m)] for m in maps])
+    h, w = shown.shape
+    values = np.concatenate([m[~np.isnan(m)] for m in among])
     ax.imshow(open_image(image).convert('L').resize((w, h)), cmap='gray', vmin=-60, vmax=255)
     if name == 'attention': style = dict(cmap='viridis', vmin=0, vmax=np.quantile(values, .99))
     else:
         middle = 0. if name == 'gradient' else np.median(values)
         far = max(float(np.quantile(abs(values - middle), .99)), 1e-6)
         style = dict(cmap='RdBu', vmin=middle-far, vmax=middle+far)
-    shown = ax.imshow(np.ma.masked_invalid(maps[0]), alpha=.55, **style)
     ax.set_axis_off()
-    return shown
+    return ax.imshow(np.ma.masked_invalid(shown), alpha=.55, **style)
 
 # %% ../../nbs/use/48_maps.ipynb #8f4191c2
 def draw_maps(
@@ -189,7 +189,7 @@ def draw_maps(
         line[0].set_axis_off()
         line[0].set_title(title, fontsize=10)
         for ax, name in zip(line[1:], MAP_TITLES):
-            fig.colorbar(draw_map(ax, image, name, [own[name], *(m[name] for _,m in rows)]), ax=ax, shrink=.7)
+            fig.colorbar(draw_map(ax, image, name, own[name], [m[name] for _,m in rows]), ax=ax, shrink=.7)
             ax.set_title(MAP_TITLES[name], fontsize=10)
 
 def row_height(image): # an image
