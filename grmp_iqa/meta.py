@@ -241,9 +241,9 @@ def one_epoch(self:_Run):
     with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
         torch.manual_seed(seed)
         load, pool = self.load_with(torch.Generator().manual_seed(seed)), self.tasks.sample(epoch=self.epoch)
-        if self.inner:
-            loss, self.theta, self.opt = released_epoch(self.inner.train(), self.theta, pool, self.opt, load, self.recipe)
-        else: loss = paper_epoch(self.model.train(), self.theta, pool, self.opt, load, self.recipe)
+        args = self.theta, pool, self.opt, load, self.recipe
+        if self.inner: loss, self.theta, self.opt = released_epoch(self.inner.train(), *args)
+        else: loss = paper_epoch(self.model.train(), *args)
     row = self.report(loss.item())
     if not np.isfinite([row['loss'], row['held_loss'] if self.held else 0.]).all():
         raise TrainingError(f"The loss is {row['loss']} in epoch {self.epoch+1} and {row['held_loss']} on held-out "
