@@ -176,7 +176,8 @@ def pretrain(
     bb = load_clip(backbone, weights, download, device=check_device(device))
     set_seed(seed)
     model = QualityCLIP(bb, made.text_tokens, made.visual_tokens, precision='auto').to(device)
-    history = meta_pretrain(model, table, made, held_out, checkpoint, seed, workers)
+    history = meta_pretrain(model, table, recipe=made, held_out=held_out, checkpoint=checkpoint, seed=seed,
+                            workers=workers)
     best, source = history.attrs['best_epoch'], databases or str(references or 'pristine photographs that ship')
     model.save_prompts(out, dict(asdict(made), references=source, best_epoch=best, size=size, seed=seed,
                                  held_out=history.held_loss.round(4).tolist()))

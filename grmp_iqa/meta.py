@@ -298,26 +298,26 @@ def _read_state(
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler|pd.DataFrame, # one task for each kind of distortion, or a table to draw them from
+    variant:str = None, # kind of epoch, 'paper' or 'released'; None is the recipe's
     recipe:str|Recipe = None, # 'quick', 'paper' or 'released'; None is 'released' for that variant, else 'quick'
     held_out:TaskSampler|int = 3, # kinds to choose the best epoch by, or how many distortions; 0 keeps the last epoch
     checkpoint:str|Path = None, # file to save to after each epoch, and to go on from if it is there
     seed:int = 0, # of the crops, the order of tasks and the dropout
     workers:int = None, # images decoded at a time; None is one for each core, at most 8
     progress:bool = True, # show a progress bar
-    **changes # settings of `Recipe` that differ: variant, epochs, inner_lr, outer_lr, micro_batch, ...
+    **changes # settings of `Recipe` that differ: epochs, inner_lr, outer_lr, micro_batch, ...
 ) -> pd.DataFrame: # the history, one row an epoch: loss, held_loss, held_srcc; `attrs['best_epoch']`
     "Meta-prompt pre-training (section 3.2): the model gets the prompts of the best epoch, judged on held-out kinds."
-    recipe = make_recipe(recipe, **changes)
+    recipe = make_recipe(recipe, variant=variant, **changes)
     tasks, held = deal(tasks, held_out, recipe.variant == 'released', recipe.support, recipe.query, recipe.whole, seed)
     try:
         run = _Run(model, tasks, held, recipe, seed, workers)
         if checkpoint and Path(checkpoint).exists(): run.load(checkpoint)
-        with tqdm(desc='pre-training', total=recipe.epochs, initial=run.epoch, disable=not progress) as bar:
-            while run.epoch < recipe.epochs:
-                run.one_epoch()
-                if checkpoint: run.save(checkpoint)
-                bar.set_postfix(run.history[-1])
-                bar.update()
+        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=not progress)
+        for _ in bar:
+            run.one_epoch()
+            if checkpoint: run.save(checkpoint)
+            bar.set_postfix(run.history[-1])
     except torch.cuda.OutOfMemoryError as e:
         raise TrainingError("The GPU has too little memory for this: lower micro_batch (--micro-batch), "
                             "then visual_tokens (--visual-tokens), or take order 1 if it was 2.") from e
@@ -343,7 +343,7 @@ def pretrained_prompts(
     set_seed(seed)
     recipe = make_recipe('quick', epochs=epochs)
     model = QualityCLIP(backbone, recipe.text_tokens, recipe.visual_tokens, precision='auto')
-    history = meta_pretrain(model, distortion_tasks(seed=seed), recipe, seed=seed, progress=progress,
+    history = meta_pretrain(model, distortion_tasks(seed=seed), recipe=recipe, seed=seed, progress=progress,
                             checkpoint=path.with_suffix('.checkpoint'))
     history.to_csv(path.with_suffix('.csv'), index_label='epoch')
     return model.save_prompts(path)

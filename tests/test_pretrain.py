@@ -89,7 +89,7 @@ def test_micro_batches_change_nothing_but_rounding(model, data):
     for size in (5, 1000):
         with torch.no_grad():
             for n, p in model.prompt_state().items(): p.copy_(start[n])
-        meta_pretrain(model, table, 'paper', epochs=1, held_out=0, inner='sgd', inner_lr=1e-2, support=7, micro_batch=size, progress=False)
+        meta_pretrain(model, table, recipe='paper', epochs=1, held_out=0, inner='sgd', inner_lr=1e-2, support=7, micro_batch=size, progress=False)
         ends.append({n: p.detach() - start[n] for n, p in model.prompt_state().items()})
         ends[-1] = {n: t.clone() for n, t in ends[-1].items()}
     for n in start:
