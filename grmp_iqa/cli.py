@@ -6,15 +6,18 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
-           'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Checkpoint', 'VisualTokens', 'Prompts', 'Recipe',
-           'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'Subject',
-           'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder',
-           'Pristine', 'option', 'rating_columns', 'demo', 'pretrain', 'import_prompts_command', 'adapt', 'open_scorer',
-           'score', 'explain_command', 'train_backbone_command', 'listed', 'shot_numbers', 'bench_command',
-           'out_of_memory', 'main']
+           'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Databases', 'Root', 'RecipeName', 'Variant',
+           'InnerRate', 'OuterRate', 'InnerSteps', 'TasksPerStep', 'Inner', 'Outer', 'SupportSize', 'QuerySize',
+           'Whole', 'Order', 'TextTokens', 'VisualTokens', 'MicroBatch', 'Workers', 'HeldOut', 'Epochs', 'Size',
+           'Checkpoint', 'Prompts', 'Recipe', 'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder', 'Rated', 'Before',
+           'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts',
+           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'rating_columns', 'demo', 'training_table',
+           'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'explain_command',
+           'train_backbone_command', 'listed', 'shot_numbers', 'bench_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +26,8 @@ from .data.samples import sample_photos
 from .clip.backbones import load_clip
 from .clip.checkpoints import import_prompts, prompt_card
 from .prompts import QualityCLIP
-from .tasks import distortion_tasks
-from .meta import meta_pretrain
+from .tasks import database_table, distortion_tasks
+from .meta import RECIPES, make_recipe, meta_pretrain
 from .scoring import Scorer
 from .learner import IQADataLoaders, iqa_learner
 from .evidence.released import from_reference
@@ -108,33 +111,74 @@ def demo(
 
 # %% ../nbs/70_cli.ipynb #6cb50f8d
 References = Annotated[Path|None, option('Folder of pristine photographs to distort; by default the twenty that ship.')]
+Databases = Annotated[str|None, option('Published databases of distorted images to learn from, with their human '
+                                       'scores, such as tid2013,kadid10k.')]
+Root = Annotated[Path, option('Folder that holds a folder of its name for each database.')]
+RecipeName = Annotated[str|None, option("Constants: 'quick' (ours, default), 'paper', or 'released' for the authors' "
+                                        'code. The options that follow change single ones.')]
+Variant = Annotated[str|None, option("Kind of epoch: 'paper', or 'released' for what the authors' code does, which "
+                                     'takes that recipe unless another is named.')]
+InnerRate = Annotated[float|None, option('Step size of the inner loop, alpha.', min=0.)]
+OuterRate = Annotated[float|None, option('Step size of the outer step, beta.', min=0.)]
+InnerSteps = Annotated[int|None, option('Inner steps on each support batch.', min=1)]
+TasksPerStep = Annotated[int|None, option('Tasks averaged in an outer step.', min=1)]
+Inner = Annotated[str|None, option("Optimiser of the inner loop: 'sgd' or 'adam'.")]
+Outer = Annotated[str|None, option("Optimiser of the outer steps: 'sgd' or 'adam'.")]
+SupportSize = Annotated[int|None, option('Photographs in a support batch.', min=1)]
+QuerySize = Annotated[int|None, option('Photographs in a query batch.', min=1)]
+Whole = Annotated[bool|None, option('Go through whole support sets, batch by batch.')]
+Order = Annotated[int|None, option('Order of the meta gradient: 1 (paper), or 2, which takes batches whole.', min=1,
+                                   max=2)]
+TextTokens = Annotated[int|None, option('Context tokens of the text prompt.', min=0)]
+VisualTokens = Annotated[int|None, option('Visual prompt tokens at each block; the paper has 100.', min=0)]
+MicroBatch = Annotated[int|None, option('Photographs in memory at a time; lower it where memory runs out.', min=1)]
+Workers = Annotated[int|None, option('Photographs decoded at a time; by default one for each core, at most 8.', min=1)]
+HeldOut = Annotated[int, option('Distortions held out to choose the best epoch by; 0 keeps the last epoch.', min=0)]
+Epochs = Annotated[int|None, option('Epochs; in each, every kind of distortion is one task.', min=1)]
+Size = Annotated[int, option('Side of the distorted images, in pixels; databases keep theirs.', min=32)]
 Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from if it is there.')]
-VisualTokens = Annotated[int, option('Visual prompt tokens at each block; the paper has 100.', min=0)]
 
+# %% ../nbs/70_cli.ipynb #0474ac7c
+def training_table(
+    databases:str|None, # --databases
+    root:Path, # --root
+    references:Path|None, # --references
+    size:int, # --size, in pixels
+    seed:int # of the distortions
+): # table of distorted images with scores
+    "What to learn from: published databases, or pristine photographs that are distorted here."
+    if databases and references: raise IQAError('--databases and --references exclude each other: give one of them.')
+    return database_table(databases, root) if databases else distortion_tasks(references, size, seed=seed).table
+
+# %% ../nbs/70_cli.ipynb #0a234dbc
 @app.command()
 def pretrain(
     out:Annotated[Path, option('File of prompts to write.')] = Path('prompts.safetensors'),
-    references:References = None,
-    variant:Annotated[str, option("'paper', or 'released' for what the authors' code does.")] = 'paper',
-    epochs:Annotated[int, option('Epochs; in each, every kind of distortion is one task.', min=1)] = 8,
-    text_tokens:Annotated[int, option('Context tokens of the text prompt.', min=0)] = 4, visual_tokens:VisualTokens = 8,
-    size:Annotated[int, option('Side of the distorted images, in pixels.', min=32)] = 224,
-    order:Annotated[int, option('Order of the meta gradient: 1 (paper) or 2.', min=1, max=2)] = 1,
-    checkpoint:Checkpoint = None, backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
-    seed:Seed = 0, device:Device = None,
+    references:References = None, databases:Databases = None, root:Root = Path('data'), recipe:RecipeName = None,
+    variant:Variant = None, epochs:Epochs = None, text_tokens:TextTokens = None, visual_tokens:VisualTokens = None,
+    support:SupportSize = None, query:QuerySize = None, whole:Whole = None, inner:Inner = None,
+    inner_lr:InnerRate = None, inner_steps:InnerSteps = None, outer:Outer = None, outer_lr:OuterRate = None,
+    tasks_per_step:TasksPerStep = None, order:Order = None, micro_batch:MicroBatch = None, workers:Workers = None,
+    held_out:HeldOut = 3, size:Size = 224, checkpoint:Checkpoint = None, backbone:BackboneName = 'tiny',
+    weights:Weights = None, download:Download = False, seed:Seed = 0, device:Device = None,
 ):
-    "Learn prompts from distortions; needs no ratings."
-    check_name(variant, ['paper', 'released'], 'variant')
+    "Learn prompts from distortions of pristine photographs, or of published databases."
+    made = make_recipe(recipe, variant=variant, epochs=epochs, text_tokens=text_tokens, visual_tokens=visual_tokens,
+                       support=support, query=query, whole=whole, inner=inner, inner_lr=inner_lr,
+                       inner_steps=inner_steps, outer=outer, outer_lr=outer_lr, tasks_per_step=tasks_per_step,
+                       order=order, micro_batch=micro_batch)
+    table = training_table(databases, root, references, size, seed)
     bb = load_clip(backbone, weights, download, device=device)
     set_seed(seed)
-    model = QualityCLIP(bb, text_tokens, visual_tokens, precision='auto')
-    tasks = distortion_tasks(references, size, seed=seed)
-    history = meta_pretrain(model, tasks, variant, epochs, order=order, checkpoint=checkpoint, seed=seed)
-    best, held_out = history.attrs['best_epoch'], history.held_loss.round(4).tolist()
-    model.save_prompts(out, dict(references=str(references or 'pristine photographs that ship'), variant=variant,
-                                 epochs=epochs, best_epoch=best, size=size, order=order, seed=seed, held_out=held_out))
+    model = QualityCLIP(bb, made.text_tokens, made.visual_tokens, precision='auto')
+    history = meta_pretrain(model, table, recipe=made, held_out=held_out, checkpoint=checkpoint, seed=seed,
+                            workers=workers)
+    best, source = history.attrs['best_epoch'], databases or str(references or 'pristine photographs that ship')
+    model.save_prompts(out, dict(asdict(made), references=source, best_epoch=best, size=size, seed=seed,
+                                 held_out=history.held_loss.round(4).tolist()))
     print(history.round(4).to_string(index_names=False))
-    print(f"\nPrompts of epoch {best} (the best on distortions not trained on) are in {out}")
+    why = 'the best on distortions not trained on' if held_out else 'the last'
+    print(f"\nPrompts of epoch {best} ({why}) are in {out}")
 
 # %% ../nbs/70_cli.ipynb #3898a126
 @app.command('import-prompts')

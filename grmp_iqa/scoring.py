@@ -28,7 +28,8 @@ from .clip.crops import Crops
 from .clip.backbones import build_clip, load_clip
 from .clip.decoding import to_device
 from .clip.vit import PRECISIONS
-from .prompts import CheckpointError, QualityCLIP, VisualPrompt, check_shapes, fitting_prompt, image_features
+from .clip.checkpoints import CheckpointError, check_shapes
+from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
 # %% ../nbs/35_scoring.ipynb #681fd9d4
 FORMAT = 1 # of the files a scorer is saved to

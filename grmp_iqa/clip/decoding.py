@@ -102,6 +102,16 @@ def ahead(self:Photos,
         self.coming = {}
         pool.shutdown(wait=False, cancel_futures=True)
 
+# %% ../../nbs/clip/24_decoding.ipynb #d6c3bd28
+@patch
+def many(self:Photos,
+    crops:Crops, # how the backbone sees a photo
+    sources:list, # of what `open_image` takes
+    workers:int = None # threads, as for `ahead`
+) -> list: # of their layers on the device, in the same order
+    "The layers of several photographs, decoded side by side; `ImageError` names one that can't be read."
+    return [self(crops, sources[i]) for i in self.ahead(crops, sources, workers)]
+
 # %% ../../nbs/clip/24_decoding.ipynb #171487a5
 class CutCrops(Transform):
     "A photo becomes its stack of crops (K,3,H,W) uint8: random ones to train with, or the fixed ones of scoring."
