@@ -126,13 +126,35 @@ class Benchmark:
     name:str # what to call it
     load:Callable # makes the table; its arguments are those of `load_benchmark` after the name
     about:str # one line: what it is
+    folder:str = '' # of its files, below a folder of databases
 
+# %% ../../nbs/data/18_splits.ipynb #8dc6b23a
+def _official(name, root):
+    "A database with its official split; `RatingsError` where the file of the split is missing."
+    table, database = load_database(name, root), DATABASES[name]
+    if 'split' in table: return table
+    raise RatingsError(f"The official split of {database.title} is in {database.split}, which '{root}' lacks: "
+                       f"put it there, or name the benchmark {name}-random.")
+
+def _at_random(name, root):
+    "A database without its official split, so that test sets are drawn at random."
+    table = load_database(name, root).drop(columns='split', errors='ignore')
+    table.attrs['name'] = f'{name}-random'
+    return table
+
+def _of(database):
+    "The benchmarks of a database: one, or two where it has an official split."
+    name, about = database.name, f'{database.title}: {database.images} images, {database.kind}'
+    if not database.split: return [Benchmark(name, partial(load_database, name), about, name)]
+    return [Benchmark(name, partial(_official, name), f'{about}; official test set', name),
+            Benchmark(f'{name}-random', partial(_at_random, name), f'{about}; test sets drawn at random', name)]
+
+# %% ../../nbs/data/18_splits.ipynb #ecdb8dc9
 #: What `load_benchmark` knows, by name
 BENCHMARKS = {b.name:b for b in [
     Benchmark('synthetic', synthetic_benchmark, 'clean images x distortions x levels with computed scores'),
     Benchmark('folder', read_ratings, 'your own images and a file of their scores'),
-    *(Benchmark(d.name, partial(load_database, d.name), f'{d.title}: {d.images} images, {d.kind}')
-      for d in DATABASES.values())]}
+    *(b for d in DATABASES.values() for b in _of(d))]}
 
 def load_benchmark(
     name:str, # one of `BENCHMARKS`
