@@ -131,7 +131,7 @@ class GradientRegularization(Callback):
     ):
         check_name(rule, RULES, 'rule'); check_name(per, ['tensor', 'all'], 'per')
         self.teacher = teacher.eval().requires_grad_(False)
-        self.lam, self.rule, self.per, self.angles = lam, rule, per, []
+        self.lam, self.rule, self.per, self.angles, self.removed = lam, rule, per, [], []
 
     def trained(self) -> dict: # name -> parameter
         "What is being trained at the moment."
@@ -197,7 +197,10 @@ def before_step(self:GradientRegularization):
     quality = {n: p.grad for n,p in params.items() if p.grad is not None}
     scene = {n: g for n,g in self.scene.items() if n in quality}
     if scene: self.angles.append(gradient_angle(quality, scene))
-    for n,g in regularize_gradient(quality, scene, self.lam, self.rule, self.per).items(): params[n].grad = g
+    norm = lambda grads: torch.stack([g.float().norm() for g in grads]).norm()
+    new = regularize_gradient(quality, scene, self.lam, self.rule, self.per)
+    if scene: self.removed.append((norm([g - new[n] for n,g in quality.items()])/norm(quality.values())).item())
+    for n,g in new.items(): params[n].grad = g
     self.scene = {}
 
 # %% ../nbs/36_learner.ipynb #9e3a4b9a
