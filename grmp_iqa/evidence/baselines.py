@@ -60,7 +60,7 @@ class Baseline:
     change:dict = field(default_factory=dict) # fields of `Setting` for which it has values of its own
     reason:str = '' # why it can't run, and what to do; empty where it can
 
-# %% ../../nbs/evidence/42_baselines.ipynb #24cd173f
+# %% ../../nbs/evidence/42_baselines.ipynb #b1a75e8b
 _PRETRAIN = 'grmp-iqa pretrain --backbone {backbone}'
 #: What to do where a field of `Setting` that a baseline needs is empty
 REMEDIES = {
@@ -262,7 +262,7 @@ def maclip(
     "MA-CLIP: the words and the size of CLIP's features."
     return setting.once('ma-clip', MACLIP(setting.backbone, setting.device))
 
-# %% ../../nbs/evidence/42_baselines.ipynb #d9f02a3f
+# %% ../../nbs/evidence/42_baselines.ipynb #4182fdaa
 def transfer(
     shots:pd.DataFrame, # rows with `image` and `mos`; not looked at
     setting:Setting # with the rated images of another database in `source`
@@ -274,7 +274,7 @@ def transfer(
         setting.kept['transferred'] = learn.scorer()
     return setting.once('transfer', setting.kept['transferred'])
 
-# %% ../../nbs/evidence/42_baselines.ipynb #7a38d946
+# %% ../../nbs/evidence/42_baselines.ipynb #04598ca9
 def _pyiqa_metric(name, device):
     "A metric of pyiqa as a function of an image, high is good."
     try: metric = _package('pyiqa', 'pyiqa').create_metric(name, device=torch.device(device))
