@@ -250,7 +250,7 @@ def tested(
     if test_on and benchmarks: raise IQAError("--test-on takes the place of --benchmarks: give one of the two.")
     return listed(test_on or benchmarks)
 
-# %% ../nbs/70_cli.ipynb #ec4fd602
+# %% ../nbs/70_cli.ipynb #912f87e3
 @app.command('bench')
 def bench_command(
     subject:Subject = 'tiny', out:BenchFolder = Path('grmp-iqa-bench'), photos:RatedFolder = None,

@@ -1,8 +1,9 @@
 "The bench on small trees in the published layout: every method is a row, with its figures or with the reason why not."
-import shutil, sys
+import sys
 
 import numpy as np, pandas as pd, pytest, torch
 from grmp_iqa.cli import main
+from grmp_iqa.data.images import open_image
 from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.evidence import baselines, bench
 from grmp_iqa.evidence.evaluation import PUBLISHED
@@ -18,13 +19,14 @@ def root(tmp_path):
     livec, koniq = RATED.iloc[::10][:16], RATED.iloc[5::10][:16]
     for folder in ('livec/Images', 'livec/Data', 'koniq10k/1024x768'): (tmp_path/'root'/folder).mkdir(parents=True)
     names = [f'{i}.bmp' for i in range(16)]
-    for name, image in zip(names, livec.image): shutil.copy(FOLDER/image, tmp_path/'root/livec/Images'/name)
+    small = lambda image: open_image(FOLDER/image).resize((128, 128))
+    for name, image in zip(names, livec.image): small(image).save(tmp_path/'root/livec/Images'/name)
     cells = lambda values: np.array([values], dtype=object)
     savemat(tmp_path/'root/livec/Data/AllImages_release.mat', dict(AllImages_release=cells(names).T))
     savemat(tmp_path/'root/livec/Data/AllMOS_release.mat', dict(AllMOS_release=livec.mos.to_numpy()[None]*100))
     savemat(tmp_path/'root/livec/Data/AllStdDev_release.mat', dict(AllStdDev_release=np.ones((1, 16))))
     table = pd.DataFrame(dict(image_name=[f'{i}.jpg' for i in range(16)], MOS=koniq.mos.to_numpy()*100, SD=1.))
-    for name, image in zip(table.image_name, koniq.image): shutil.copy(FOLDER/image, tmp_path/'root/koniq10k/1024x768'/name)
+    for name, image in zip(table.image_name, koniq.image): small(image).save(tmp_path/'root/koniq10k/1024x768'/name)
     table['set'] = ['training']*8 + ['test']*8
     table.to_csv(tmp_path/'root/koniq10k/koniq10k_distributions_sets.csv', index=False)
     return tmp_path/'root'

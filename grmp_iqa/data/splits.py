@@ -165,7 +165,7 @@ def load_benchmark(
     "The table of a benchmark by name; raises `UnknownNameError`."
     return BENCHMARKS[check_name(name, BENCHMARKS, 'benchmark')].load(*args, **kwargs)
 
-# %% ../../nbs/data/18_splits.ipynb #6ef9cf47
+# %% ../../nbs/data/18_splits.ipynb #8db4564e
 def cross_database(
     learn:pd.DataFrame, # rated images that labels are drawn from; those of an official test set are left out
     test:pd.DataFrame # rated images to test on: those of an official test set, or all

@@ -322,6 +322,7 @@ BASELINES = {b.name: b for b in [
     Baseline('transfer', transfer, 'both halves, adapted to another database; no ratings of this', 'source', labels=0),
     Baseline('zero-shot', zero_shot, 'antonym prompts; no ratings', labels=0)]}
 
+# %% ../../nbs/evidence/42_baselines.ipynb #50e60ea5
 #: Those that show what each half of the method adds: nothing trained, neither half, each alone, and both
 HALVES = ['zero-shot', 'plain fine-tuning', 'MPP alone', 'QGR alone', 'GRMP-IQA']
 

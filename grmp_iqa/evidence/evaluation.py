@@ -174,7 +174,7 @@ def _collected(asked, found, failed):
     results = pd.DataFrame([(r if why else known(r)) | dict(reason=why) for r,why in zip(asked, reasons)])
     return results.assign(**{c: results.get(c, np.nan) for c in ('angle', 'removed')})
 
-# %% ../../nbs/evidence/43_evaluation.ipynb #8c75f0e7
+# %% ../../nbs/evidence/43_evaluation.ipynb #4054a04d
 def _run(plan, given, seed, out, progress):
     "The runs of a plan that are not in the file yet, added to it one by one; a method that can't run is tried once."
     weights, why = weights_stamp(given.backbone), {b.name: b.why_not(given) for _,_,b,*_ in plan}
@@ -268,7 +268,7 @@ def paper_table(
     return shown[[*key, 'draws', 'SRCC', 'PLCC (raw)', 'published', 'difference', 'covered', 'best published',
                   'reason']]
 
-# %% ../../nbs/evidence/43_evaluation.ipynb #a0506c16
+# %% ../../nbs/evidence/43_evaluation.ipynb #52df318b
 def published_table(
     benchmarks # names, as in the results of `evaluate`
 ) -> pd.DataFrame: # benchmark, labels, method, SRCC, PLCC, source; few labels first, best first
