@@ -92,17 +92,19 @@ def test_the_papers_figures_are_for_random_splits():
     assert not PUBLISHED.duplicated(['method', 'benchmark', 'labels']).any()
 
 def test_labels_of_one_database_and_the_test_on_another(root, monkeypatch, capsys):
-    status, printed, _, out = call(monkeypatch, capsys, root, '--train-on', 'livec', '--test-on', 'koniq10k,koniq10k-random', '--methods',
-                                   'linear probe,transfer', '--transfer-from', 'livec')
-    runs = pd.read_csv(out/'runs.csv')
-    assert status == 0 and dict(zip(runs.benchmark, runs.n_test)) == {'livec -> koniq10k (official test set)': 8, 'livec -> koniq10k-random (all 16)': 16}
-    assert set(runs.labels) == {0} and runs[runs.method == 'transfer'].groupby('benchmark').srcc.nunique().max() == 1
+    pair = ['--train-on', 'livec', '--transfer-from', 'livec', '--test-on']
+    out = call(monkeypatch, capsys, root, *pair, 'koniq10k', '--methods', 'zero-shot,transfer')[-1]
+    status = call(monkeypatch, capsys, root, *pair, 'koniq10k-random', '--methods', 'zero-shot')[0]
+    assert status == 0 and set(table(out).benchmark) == {'livec -> koniq10k-random (all 16)'}
+    runs = pd.read_csv(out/'runs.csv')   # of both calls
+    assert dict(zip(runs.benchmark, runs.n_test)) == {'livec -> koniq10k (official test set)': 8, 'livec -> koniq10k-random (all 16)': 16}
+    assert set(runs.labels) == {0} and runs[runs.method == 'transfer'].srcc.nunique() == 1   # one scorer for all draws
 
 def test_sweeps(root, monkeypatch, capsys):
-    status, printed, _, out = call(monkeypatch, capsys, root, '--benchmarks', 'livec', '--sweep', 'lam=0,5', '--sweep', 'shots=2,9', '--sweep', 'visual_tokens=50')
+    status, printed, _, out = call(monkeypatch, capsys, root, '--benchmarks', 'livec', '--sweep', 'lam=5', '--sweep', 'shots=2,9', '--sweep', 'visual_tokens=50')
     rows, over = table(out), table(out, 'sweep')
-    assert status == 0 and list(rows.index) == ['GRMP-IQA', *(f'GRMP-IQA, {v}' for v in ('lam=0', 'lam=5', 'shots=2', 'shots=9', 'visual_tokens=50'))]
-    assert list(over.index) == ['GRMP-IQA, lam=0', 'GRMP-IQA, lam=5', 'GRMP-IQA, shots=2']
+    assert status == 0 and list(rows.index) == ['GRMP-IQA', *(f'GRMP-IQA, {v}' for v in ('lam=5', 'shots=2', 'shots=9', 'visual_tokens=50'))]
+    assert list(over.index) == ['GRMP-IQA, lam=5', 'GRMP-IQA, shots=2']
     assert over['SRCC over the default']['GRMP-IQA, lam=5'] == '0.000 [0.000, 0.000]'
     assert '--shots 9' in rows.reason['GRMP-IQA, shots=9'] and '--visual-tokens 50' in rows.reason['GRMP-IQA, visual_tokens=50']
 
