@@ -12,5 +12,5 @@ setup(
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Intended Audience :: Education',
                  'Programming Language :: Python :: 3', 'Topic :: Scientific/Engineering :: Image Processing'],
     install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements'), 'bench': lines('bench_requirements')},
-    entry_points={'console_scripts': lines('console_scripts'), 'nbdev': lines('nbdev')},
+    entry_points={'console_scripts': lines('console_scripts'), 'nbdev': lines('nbdev'), 'pyiqa.archs': lines('pyiqa_archs')},
 )

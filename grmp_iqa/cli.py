@@ -11,9 +11,10 @@ __all__ = ['app', 'Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Dow
            'Whole', 'Order', 'TextTokens', 'VisualTokens', 'MicroBatch', 'Workers', 'HeldOut', 'Epochs', 'Size',
            'Checkpoint', 'Prompts', 'Recipe', 'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder', 'Rated', 'Before',
            'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts',
-           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'option', 'rating_columns', 'demo', 'training_table',
-           'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score', 'explain_command',
-           'train_backbone_command', 'listed', 'shot_numbers', 'bench_command', 'out_of_memory', 'main']
+           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom', 'Methods',
+           'BenchBatch', 'option', 'rating_columns', 'demo', 'training_table', 'pretrain', 'import_prompts_command',
+           'adapt', 'open_scorer', 'score', 'explain_command', 'train_backbone_command', 'listed', 'shot_numbers',
+           'tested', 'bench_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
@@ -320,28 +321,52 @@ BenchPrompts = Annotated[str, option("File of meta-learned prompts; 'auto' for t
 ReleasedPrompts = Annotated[Path|None, option('File of prompts from `pretrain --variant released`.')]
 RatedFolder = Annotated[Path|None, option('Folder of rated photographs; without it those measures are left out.')]
 Pristine = Annotated[Path|None, option('Folder of pristine photographs to distort; drawn scenes by default.')]
+Sweep = Annotated[list[str]|None, option('Vary a setting, such as lam=0,1,5,10: also rule, per, text_tokens, '
+                                         'visual_tokens, last_blocks, shots, prompts; may be repeated.')]
+TrainOn = Annotated[str, option('Take labels from this benchmark alone, and test on --test-on.')]
+TestOn = Annotated[str, option('With --train-on: benchmarks to test on, on their official test set or on all.')]
+TransferFrom = Annotated[str|None, option("Rated database, named as in --benchmarks, for the method 'transfer'.")]
+Methods = Annotated[str, option("Methods to compare, comma-separated, with pyiqa:NAME for a metric of pyiqa; all by "
+                                "default, and with --sweep GRMP-IQA alone.")]
+BenchBatch = Annotated[int, option('Photographs in a step of fine-tuning; fewer need less memory.', min=1)]
 
 # %% ../nbs/70_cli.ipynb #586668fa
+def tested(
+    benchmarks:str, # --benchmarks
+    train_on:str, # --train-on
+    test_on:str # --test-on
+) -> list: # benchmarks to test on; empty where methods are not compared
+    "What to compare methods on; `IQAError` for options that do not go together."
+    if bool(train_on) != bool(test_on):
+        raise IQAError("--train-on and --test-on go together: give the database to learn from and the one to test on.")
+    if test_on and benchmarks: raise IQAError("--test-on takes the place of --benchmarks: give one of the two.")
+    return listed(test_on or benchmarks)
+
+# %% ../nbs/70_cli.ipynb #912f87e3
 @app.command('bench')
 def bench_command(
     subject:Subject = 'tiny', out:BenchFolder = Path('grmp-iqa-bench'), photos:RatedFolder = None,
     ratings:Annotated[Path|None, option('Their ratings, a CSV.')] = None, pristine:Pristine = None,
-    benchmarks:Benchmarks = '',
-    methods:Annotated[str, option('Methods to compare, comma-separated; all by default.')] = '', shots:Shots = '50',
+    benchmarks:Benchmarks = '', methods:Methods = '', shots:Shots = '50', sweep:Sweep = None,
+    train_on:TrainOn = '', test_on:TestOn = '', transfer_from:TransferFrom = None,
     root:Annotated[Path|None, option('Folder that has a folder for each database.')] = None, checkpoint:Released = None,
     prompts:BenchPrompts = 'auto', released_prompts:ReleasedPrompts = None,
-    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 10,
+    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 10, batch_size:BenchBatch = 16,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
-    draws:Annotated[int, option('Random draws.', min=1)] = 10, seed:Seed = 0, device:Device = None,
+    draws:Annotated[int, option('Random draws.', min=1)] = 10, seed:Seed = 0, device:Device = 'cpu',
 ):
     "Measure a backbone, or compare methods."
-    if benchmarks:
-        bb = load_clip(backbone, weights, download, device=device)
-        bench_methods(out, listed(benchmarks), listed(methods) or None, shot_numbers(shots), draws, bb, prompts,
-                      released_prompts, checkpoint or (), root, epochs, seed, device)
+    on = tested(benchmarks, train_on, test_on)
+    if (methods or sweep or transfer_from) and not on:
+        raise IQAError("--methods, --sweep and --transfer-from compare methods: name what on, with --benchmarks.")
+    if on:
+        bb = load_clip(backbone, weights, download, device=check_device(device))
+        bench_methods(out, on, listed(methods), shot_numbers(shots), draws, bb, prompts, checkpoint or (), root, seed,
+                      device, sweep or (), train_on, transfer_from, released_prompts=released_prompts, epochs=epochs,
+                      batch=batch_size)
         print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     else:
-        table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed, device=device)
+        table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed)
         print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
     print(f"\nThe table is in {out}")
 

@@ -33,8 +33,9 @@ def test_installed_requirements_are_those_of_settings():
     assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *extras}
 
 def test_installed_commands_are_those_of_settings():
-    found = {g: [f'{o.name} = {o.value}' for o in metadata.distribution('grmp-iqa').entry_points if o.group == g] for g in ('console_scripts', 'nbdev')}
-    assert found == {g: lines(g) for g in found}
+    groups = {'console_scripts': 'console_scripts', 'nbdev': 'nbdev', 'pyiqa.archs': 'pyiqa_archs'}
+    found = {g: [f'{o.name} = {o.value}' for o in metadata.distribution('grmp-iqa').entry_points if o.group == g] for g in groups}
+    assert found == {g: lines(key) for g, key in groups.items()}
 
 def test_nothing_is_said_twice():
     project = tomllib.loads(text('pyproject.toml'))['project']

@@ -67,6 +67,7 @@ class Database:
     read:Callable # `Tree` -> rows
     expects:tuple # files besides the images; alternatives with ' or '
     fetch:tuple = () # URLs, or names of files of `MIRROR`
+    split:str = '' # file that says which images are for testing, where its authors wrote one
 
 # %% ../../nbs/data/17_databases.ipynb #0f5796f2
 #: The databases by name
@@ -232,6 +233,7 @@ def _livec(tree):
            homepage='https://database.mmsp-kn.de/koniq-10k-database.html',
            citation='Hosu, Lin, Sziranyi and Saupe, IEEE TIP 2020',
            expects=('koniq10k_distributions_sets.csv or koniq10k_scores_and_distributions.csv',),
+           split='koniq10k_distributions_sets.csv',
            fetch=('https://datasets.vqa.mmsp-kn.de/archives/koniq10k_1024x768.zip',
                   'https://datasets.vqa.mmsp-kn.de/archives/koniq10k_scores_and_distributions.zip'))
 def _koniq10k(tree):
@@ -270,6 +272,7 @@ def _bid(tree):
            homepage='https://github.com/nisarahmedrana/BIQ2021',
            citation='Ahmed and Asif, Journal of Electronic Imaging 2022',
            expects=('Train (Images and MOS).csv or Train.csv', 'Test (Images and MOS).csv or Test.csv'),
+           split='Test (Images and MOS).csv',
            fetch=('https://github.com/nisarahmedrana/BIQ2021/archive/refs/heads/main.zip',))
 def _biq2021(tree):
     "BIQ2021: lists of the official training and test set, name and score on 0 to 1."

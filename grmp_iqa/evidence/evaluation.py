@@ -6,7 +6,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/evidence/evaluation.html.md"""
 
 # %% auto #0
 __all__ = ['PUBLISHED', 'protocol_splits', 'split_hash', 'one_run', 'evaluate', 'weights_stamp', 'summarise', 'compare',
-           'paper_table', 'plot_shots']
+           'paper_table', 'published_table', 'gradient_table', 'plot_shots']
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #2f3d98f0
 import hashlib, json, matplotlib.pyplot as plt, numpy as np, pandas as pd, time, torch
@@ -15,13 +15,15 @@ from pathlib import Path
 from scipy.stats import wilcoxon
 from tqdm.auto import tqdm
 
+import grmp_iqa
 from ..core import IQAError, atomic_write, check_name, interval_text
 from ..data.metrics import METRICS, interval
 from ..data.ratings import RatingsError
-from ..data.splits import Split, few_shot_splits, load_benchmark
+from ..data.splits import BENCHMARKS, Split, cross_database, few_shot_splits, load_benchmark
 from ..clip.backbones import Backbone, load_clip
 from ..scoring import versions
-from .baselines import BASELINES, Baseline, Setting
+from ..clip.checkpoints import prompt_card
+from .baselines import Baseline, Setting, find_baseline
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #a418d133
 def protocol_splits(
@@ -59,13 +61,14 @@ def one_run(
     baseline:Baseline, # who
     setting:Setting, # with what
     split:Split # on which images
-) -> dict: # metrics by name, seconds, gigabytes
-    "Fit on the shots, predict the test set, once."
+) -> dict: # metrics by name, seconds, gigabytes; angle and removed, NaN where the training had no rule
+    "Fit on the shots, predict the test set, once; what the training noted is there too."
     if torch.device(setting.device).type == 'cuda': torch.cuda.reset_peak_memory_stats(setting.device)
     start, shots, test = time.perf_counter(), setting.table.iloc[split.shots], setting.table.iloc[split.test]
     scores = baseline.fit(shots, setting)(test.assign(mos=np.nan))   # the ratings are not there to be looked at
     measured = {k: fn(scores, test.mos.to_numpy()) for k,fn in METRICS.items()}
-    return dict(**measured, seconds=time.perf_counter() - start, gigabytes=_gigabytes(setting.device))
+    noted = {k: setting.notes.get(k, np.nan) for k in ('angle', 'removed')}
+    return dict(**measured, **noted, seconds=time.perf_counter() - start, gigabytes=_gigabytes(setting.device))
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #f0a96ecb
 def _tables(benchmarks, root):
@@ -73,23 +76,24 @@ def _tables(benchmarks, root):
     if isinstance(benchmarks, dict): return benchmarks
     if isinstance(benchmarks, pd.DataFrame): return {benchmarks.attrs.get('name', 'table'): benchmarks}
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
-    return {n: load_benchmark(n, *([Path(root)/n] if root else [])) for n in names}
+    folder = lambda n: [Path(root)/BENCHMARKS[check_name(n, BENCHMARKS, 'benchmark')].folder] if root else []
+    return {n: load_benchmark(n, *folder(n)) for n in names}
+
+def _crossed(tables, train_on, root):
+    "Name -> table with the labels of another database; the tables as they are without one."
+    if train_on is None: return tables
+    (source, learn), = _tables(train_on, root).items()
+    crossed = [(name, cross_database(learn, t)) for name,t in tables.items()]
+    return {f"{source} -> {name} ({t.attrs['tested']})": t for name,t in crossed}
 
 def _baselines(methods):
     "Baselines, of names and baselines."
     methods = [methods] if isinstance(methods, (str, Baseline)) else methods
-    return [m if isinstance(m, Baseline) else BASELINES[check_name(m, BASELINES, 'method')] for m in methods]
-
-def _check_needs(baselines, given):
-    "Can all of them run?"
-    for b in baselines:
-        if b.needs and not getattr(given, b.needs):
-            raise IQAError(f"{b.name} starts from meta-learned prompts, and {given.backbone.name!r} has none: "
-                           f"make them with `grmp-iqa pretrain` and pass {b.needs}=, or leave this method out.")
+    return [m if isinstance(m, Baseline) else find_baseline(m) for m in methods]
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #80237364
 def evaluate(
-    methods, # a name of `BASELINES`, a `Baseline` of yours, or a list of them
+    methods, # a name of `BASELINES`, 'pyiqa:' and a metric, a `Baseline` of yours, or a list of them
     benchmarks, # a table, a dict of tables by name, or names of `BENCHMARKS` below `root`
     shots = (50, 100, 200, .2), # labelled images; a float is a fraction of those outside the test set
     draws:int = 10, # splits for each number of shots
@@ -101,17 +105,21 @@ def evaluate(
     root:str|Path = None, # folder of folders of databases, named as in `BENCHMARKS`
     seed:int = 0, # of the splits; draw d trains with seed + d
     device:str = None, # where to train and score; None is the best there is
-    progress:bool = True # show a progress bar
-) -> pd.DataFrame: # a row a run: benchmark, method, shots, draw, metrics, seed, split, seconds, backbone, ...
-    "Every method on every draw of every benchmark; `IQAError` before the first run where one of them can't be."
-    bb = load_clip(backbone, device=device)
-    baselines = _baselines(methods)
-    given = Setting(bb, None, bb.prompts if prompts == 'auto' else prompts, released_prompts, epochs, device=device)
-    _check_needs(baselines, given)
-    plan = [(name, t, b, n, d, s) for name,t in _tables(benchmarks, root).items() for n in shots
+    progress:bool = True, # show a progress bar
+    train_on = None, # as one of `benchmarks`: labels come from it alone, and the benchmarks are only tested on
+    source:pd.DataFrame = None, # rated images of another database, for the baseline 'transfer'
+    batch:int = 16 # images in a step of training; fewer need less memory
+) -> pd.DataFrame: # a row a run: benchmark, method, shots, draw, metrics, angle, reason, seed, split, backbone, ...
+    "Every method on every draw; `reason` says why one did not run; `IQAError` where none can."
+    bb, baselines = load_clip(backbone, device=device), _baselines(methods)
+    given = Setting(bb, None, bb.prompts if prompts == 'auto' else prompts, released_prompts, epochs, device=device,
+                    source=source, batch=batch)
+    for file in filter(None, (given.prompts, given.released_prompts)): prompt_card(file)   # an error for another file
+    if all(reasons := [b.why_not(given) for b in baselines]): raise IQAError(f'{baselines[0].name}: {reasons[0]}')
+    tables = _crossed(_tables(benchmarks, root), train_on, root)
+    plan = [(name, t, b, n, d, s) for name,t in tables.items() for n in shots
             for d,s in enumerate(protocol_splits(t, n, draws, seed)) for b in baselines]
-    if out: _save_plan(plan, Path(out).with_suffix('.splits.json'))
-    return _run(plan, given, seed, out, progress)
+    return _run(plan, given, seed, out and Path(out), progress)
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #3bb13beb
 def _stamp(data): return hashlib.sha256(data).hexdigest()[:8]
@@ -123,9 +131,14 @@ def weights_stamp(
     return _stamp(b''.join(t.cpu().numpy().tobytes() for t in backbone.clip.state_dict().values()))
 
 def _mark(baseline, given, weights):
-    "What two runs must share to belong into one table: weights, epochs, and the prompts of those who start from some."
-    prompts = [_stamp(Path(getattr(given, baseline.needs)).read_bytes())] if baseline.needs else []
-    return '/'.join([given.backbone.name, weights, str(given.epochs), *prompts])
+    "What two runs must share to belong into one table: weights, epochs, batch, and what the baseline starts from."
+    needed = [getattr(replace(given, **baseline.change), baseline.needs)] if baseline.needs else []
+    if baseline.needs == 'source': needed.append(given.prompts)
+    is_table = lambda v: isinstance(v, pd.DataFrame)
+    content = [few_shot_splits(v, 1, 1)[0].table if is_table(v) else _stamp(Path(v).read_bytes()) 
+               for v in needed if v is not None]
+    batch = [] if given.batch == Setting.batch else [f'batch {given.batch}']
+    return '/'.join([given.backbone.name, weights, str(given.epochs), *batch, *content])
 
 def _save_plan(plan, file):
     "The splits of a plan, by the hash that the results have, added to those of the file."
@@ -136,33 +149,66 @@ def _save_plan(plan, file):
     with atomic_write(file) as part: part.write_text(json.dumps(kept))
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #abf4a024
+def _try(baseline, setting, split):
+    "What a run measured, and an empty reason; or nothing, and why it could not run."
+    try: return one_run(baseline, setting, split), ''
+    except IQAError as e: return {}, str(e)
+    except torch.cuda.OutOfMemoryError:
+        return {}, (f"{baseline.name} ran out of memory on {setting.device} with {setting.batch} images in a step: "
+                    "a smaller --batch-size needs less.")
+
+_KEY = ['benchmark', 'method', 'shots', 'split', 'backbone', 'seed']   # rows that agree in these are the same run
+def _key(row): return tuple(row[k] for k in _KEY)
+
+def _row(name, table, b, shots, draw, split, seed, mark):
+    "What is known of a run before it."
+    labels = 0 if 'tested' in table.attrs else len(split.shots) if b.labels is None else b.labels
+    return dict(benchmark=name, method=b.name, shots=str(shots), draw=draw, n_shots=len(split.shots), labels=labels,
+                n_test=len(split.test), seed=seed, split=split_hash(split), backbone=mark)
+
+def _collected(asked, found, failed):
+    "A row for each run of the plan, in its order; those of a method that could not run hold the reason."
+    reasons = [failed.get((r['benchmark'], r['method'], r['shots']), '') for r in asked]
+    if all(reasons): raise IQAError(reasons[0])
+    known = lambda r: found[_key(r)] | dict(labels=r['labels'])   # old rows do not have it
+    results = pd.DataFrame([(r if why else known(r)) | dict(reason=why) for r,why in zip(asked, reasons)])
+    return results.assign(**{c: results.get(c, np.nan) for c in ('angle', 'removed')})
+
+# %% ../../nbs/evidence/43_evaluation.ipynb #4054a04d
 def _run(plan, given, seed, out, progress):
-    "The runs of a plan that are not in the file yet, added to it one by one."
-    out, weights = out and Path(out), weights_stamp(given.backbone)
-    marks = {b.name: _mark(b, given, weights) for _,_,b,*_ in plan}
-    rows = pd.read_csv(out, dtype={'shots': str}).to_dict('records') if out and out.exists() else []
-    key = lambda r: (r['benchmark'], r['method'], str(r['shots']), r['split'], r['backbone'], r['seed'])
-    done, kept, asked = {key(r) for r in rows}, {}, []
-    for name, table, baseline, shots, draw, split in tqdm(plan, desc='evaluating', disable=not progress):
-        row = dict(benchmark=name, method=baseline.name, shots=str(shots), draw=draw, n_shots=len(split.shots),
-                   n_test=len(split.test), seed=seed, split=split_hash(split), backbone=marks[baseline.name])
-        asked.append(key(row))
-        if key(row) in done: continue
-        setting = replace(given, table=table, seed=seed + draw, kept=kept.setdefault(name, {}))
-        rows.append(row | one_run(baseline, setting, split) | dict(versions=json.dumps(versions())))
-        if out:
-            with atomic_write(out) as part: pd.DataFrame(rows).to_csv(part, index=False)
-    found = {key(r): r for r in rows}
-    return pd.DataFrame([found[k] for k in asked])   # in the order of the plan, whenever they were run
+    "The runs of a plan that are not in the file yet, added to it one by one; a method that can't run is tried once."
+    weights, why = weights_stamp(given.backbone), {b.name: b.why_not(given) for _,_,b,*_ in plan}
+    marks = {b.name: '' if why[b.name] else _mark(b, given, weights) for _,_,b,*_ in plan}
+    rows = pd.read_csv(out, dtype=dict(shots=str)).to_dict('records') if out and out.exists() else []
+    found, kept, asked, failed = {_key(r): r for r in rows}, {}, [], {}
+    splits = out and out.with_suffix('.splits.json')
+    if rows: _save_plan(plan, splits)
+    for name, table, b, shots, draw, split in tqdm(plan, desc='evaluating', disable=not progress):
+        asked.append(row := _row(name, table, b, shots, draw, split, seed, marks[b.name]))
+        method = name, b.name, str(shots)
+        if why[b.name]: failed[method] = why[b.name]
+        if _key(row) in found or method in failed: continue
+        setting = replace(given, table=table, seed=seed + draw, kept=kept.setdefault(name, {}), notes={}, **b.change)
+        measured, reason = _try(b, setting, split)
+        if reason:
+            failed[method] = reason
+            continue
+        found[_key(row)] = row | measured | dict(versions=json.dumps(versions()))
+        if not out: continue
+        if not out.exists(): _save_plan(plan, splits)   # with the first row, so that a plan without one leaves nothing
+        with atomic_write(out) as part: pd.DataFrame(found.values()).to_csv(part, index=False)
+    return _collected(asked, found, failed)
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #1188b7c6
+def _ran(results): return results[results.reason == ''] if 'reason' in results else results
+
 def summarise(
     results:pd.DataFrame, # from `evaluate`
     metric:str = 'srcc' # a column of it
 ) -> pd.DataFrame: # benchmark, shots, method: draws, median, low, high, mean, mean_low, mean_high
     "Median and mean over the draws, with 95 % intervals."
     rows = []
-    for (benchmark, shots, method), r in results.groupby(['benchmark', 'shots', 'method'], sort=False):
+    for (benchmark, shots, method), r in _ran(results).groupby(['benchmark', 'shots', 'method'], sort=False):
         rows.append((benchmark, shots, method, len(r), *interval(r[metric]), *interval(r[metric], np.mean)))
     columns = ['benchmark', 'shots', 'method', 'draws', 'median', 'low', 'high', 'mean', 'mean_low', 'mean_high']
     return pd.DataFrame(rows, columns=columns)
@@ -176,7 +222,8 @@ def compare(
 ) -> pd.DataFrame: # benchmark, shots: draws, median difference a - b with interval, p of Wilcoxon's signed-rank test
     "Two methods, paired over the same draws; `IQAError` where they did not run on the same splits."
     rows = []
-    for (benchmark, shots), r in results.groupby(['benchmark', 'shots'], sort=False):
+    for (benchmark, shots), r in _ran(results).groupby(['benchmark', 'shots'], sort=False):
+        if not {a, b} <= {*r.method} and {a, b} <= {*results.method}: continue   # one of them could not run there
         wide = r.pivot(index='split', columns='method', values=metric)
         for m in (a, b): check_name(m, wide.columns, 'method in these results')
         if wide[[a, b]].isna().any(axis=None):
@@ -187,42 +234,63 @@ def compare(
     return pd.DataFrame(rows, columns=['benchmark', 'shots', 'draws', 'difference', 'low', 'high', 'p'])
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #77064fa9
-_PAPER, _CMPA = 'arXiv 2409.05381', "notes on CMPA's paper; backbone ViT-B/32"
-_UNIQA = 'figure on few labels in the repository of UniQA'
-_FEW = ('50', '100', '200') # shots; '0.2' is a fifth of the training images
-
-def _published(method, source, shots, **srcc):
-    "Rows of one method: benchmark -> SRCC at each number of shots."
-    return [(method, benchmark, n, value, source) for benchmark,values in srcc.items()
-            for n,value in zip(shots, values)]
-
-#: Published SRCC: method, benchmark, shots, srcc, source
-PUBLISHED = pd.DataFrame([
-    *_published('GRMP-IQA', _PAPER, ('50',), livec=(.836,), koniq10k=(.853,)),
-    *_published('UniQA', _UNIQA, _FEW, livec=(.828, .849, .853), koniq10k=(.844, .860, .876), live=(.963, .958, .976)),
-    *_published('GRepQ', _UNIQA, _FEW, livec=(.760, .791, .822), koniq10k=(.812, .832, .855), live=(.926, .937, .953)),
-    *_published('linear probe', _UNIQA, _FEW, livec=(.664, .721, .733), koniq10k=(.736, .770, .782),
-                live=(.896, .923, .941)),
-    *_published('CMPA', _CMPA, ('0.2',), livec=(.850,), koniq10k=(.917,)),
-], columns=['method', 'benchmark', 'shots', 'srcc', 'source'])
+#: Published figures: method, benchmark, labels, srcc, plcc (where printed), source
+PUBLISHED = pd.read_csv(Path(grmp_iqa.__file__).parent/'evidence'/'published.csv', dtype=dict(labels=str))
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #4170ec70
+def _target(benchmark): return benchmark.rsplit(' -> ', 1)[-1].split(' (')[0]   # what a benchmark is tested on
+
+def _beside(rows):
+    "The published figure of the same method, and the best of all, for rows with benchmark, method, shots, labels."
+    same, best = [], []
+    for r in rows.itertuples():
+        labels = '0' if r.labels == 0 else r.shots
+        found = PUBLISHED[(PUBLISHED.benchmark == _target(r.benchmark)) & (PUBLISHED.labels == labels)]
+        found = found.set_index('method')
+        same.append(found.srcc.get(r.method, np.nan))
+        best.append(f'{found.srcc.idxmax()} {found.srcc.max():.3f}' if len(found) else '')
+    return same, best
+
 def paper_table(
     results:pd.DataFrame # from `evaluate`
-) -> pd.DataFrame: # benchmark, shots, method, draws; SRCC, PLCC with intervals; published, difference, covered, UniQA
-    "Ours beside what was published, and whether our interval covers it."
-    published = PUBLISHED.set_index(['method', 'benchmark', 'shots']).srcc
+) -> pd.DataFrame: # benchmark, shots, method, draws, SRCC, PLCC, published, its difference, best published, reason
+    "Ours beside what was published, whether our interval covers it, and why a method did not run."
+    key = ['benchmark', 'shots', 'method']
     shown, plcc = summarise(results), summarise(results, 'plcc')
     text = lambda r: interval_text(r['median'], r.low, r.high)
     shown['SRCC'], shown['PLCC (raw)'] = shown.apply(text, axis=1), plcc.apply(text, axis=1)
-    of = lambda method, r: published.get((method, r.benchmark, r.shots), np.nan)
-    shown['published'] = [of(r.method, r) for r in shown.itertuples()]
+    shown = results.drop_duplicates(key)[[*key, 'labels', 'reason']].merge(shown, how='left', on=key)
+    shown['published'], shown['best published'] = _beside(shown)
     shown['difference'] = (shown['median'] - shown.published).round(3)
     covered = np.where(shown.published.between(shown.low, shown.high), 'yes', 'no')
-    shown['covered'] = np.where(shown.published.isna(), '', covered)
-    shown['UniQA'] = [of('UniQA', r) for r in shown.itertuples()]
-    return shown[['benchmark', 'shots', 'method', 'draws', 'SRCC', 'PLCC (raw)',
-                  'published', 'difference', 'covered', 'UniQA']]
+    shown['covered'] = np.where(shown.difference.isna(), '', covered)
+    shown['draws'] = shown.draws.astype('Int64')
+    return shown[[*key, 'draws', 'SRCC', 'PLCC (raw)', 'published', 'difference', 'covered', 'best published',
+                  'reason']]
+
+# %% ../../nbs/evidence/43_evaluation.ipynb #52df318b
+def published_table(
+    benchmarks # names, as in the results of `evaluate`
+) -> pd.DataFrame: # benchmark, labels, method, SRCC, PLCC, source; few labels first, best first
+    "All published figures for some benchmarks."
+    order = ['0', 'some', '50', '100', '200', '0.2', '1.0']
+    rows = PUBLISHED[PUBLISHED.benchmark.isin([*map(_target, benchmarks)])]
+    rows = rows.assign(place=rows.labels.map(order.index), worse=-rows.srcc)
+    rows = rows.sort_values(['benchmark', 'place', 'worse'])
+    rows['labels'] = rows.labels.replace({'0.2': '20 %', '1.0': 'all'})
+    rows = rows[['benchmark', 'labels', 'method', 'srcc', 'plcc', 'source']].reset_index(drop=True)
+    return rows.rename(columns=dict(srcc='SRCC', plcc='PLCC'))
+
+def gradient_table(
+    results:pd.DataFrame # from `evaluate`
+) -> pd.DataFrame: # benchmark, shots, method, draws, angle in degrees, share removed; medians with intervals
+    "The gradients of the methods that train with a rule; no rows where there is none."
+    noted = results[results.angle.notna()]
+    if noted.empty: return pd.DataFrame(columns=['benchmark', 'shots', 'method', 'draws', 'angle', 'removed'])
+    shown = summarise(noted, 'angle')[['benchmark', 'shots', 'method', 'draws']]
+    for metric, digits in (('angle', 1), ('removed', 2)):
+        shown[metric] = [interval_text(r.median, r.low, r.high, digits) for r in summarise(noted, metric).itertuples()]
+    return shown
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #57a013fe
 def _over_shots(ax, table):
@@ -246,6 +314,7 @@ def plot_shots(
     metric:str = 'srcc' # a column of it
 ) -> plt.Figure: # one panel a benchmark
     "Medians with 95 % intervals: lines over the number of shots, or a point for each method where there is one number."
+    results = _ran(results)
     table, names = summarise(results.assign(shots=results.n_shots), metric), results.benchmark.unique()
     lines = (table.groupby('benchmark').shots.nunique() > 1).any()
     fig, axes = plt.subplots(1, len(names), figsize=(4.2*len(names), 3.4), dpi=80, sharey=True, squeeze=False,
