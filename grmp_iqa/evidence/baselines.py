@@ -28,7 +28,7 @@ from ..clip.backbones import Backbone, load_clip
 from ..prompts import QualityCLIP, image_features
 from ..gradients import gradient_angle
 from ..scoring import Scorer
-from ..learner import GradientRegularization, IQADataLoaders, IQALearner, iqa_learner
+from ..learner import RECIPES, GradientRegularization, IQADataLoaders, IQALearner, iqa_learner
 from .maclip import MACLIP
 from .nss import ILNIQE, NIQE, nss_features
 
@@ -45,7 +45,8 @@ class Setting:
     device:str = None # where to train and score; None is the best there is
     kept:dict = field(default_factory=dict, repr=False) # values that do not depend on the shots, by name; see `once`
     source:pd.DataFrame|None = None # rated images of another database, for the baseline that learns from them
-    batch:int = 16 # images in a step of training; fewer need less memory
+    batch:int|None = None # images in a step of training, fewer need less memory; None is the recipe's
+    recipe:str = 'quick' # how to fine-tune, a name of the learner's `RECIPES`
     notes:dict = field(default_factory=dict, repr=False) # what a run notes of its training: `angle`, `removed`
 
     def __post_init__(self):
@@ -117,11 +118,12 @@ def fine_tuned(
 ) -> IQALearner: # trained
     "Our learner, trained on the shots; the setting's `notes` get the angle and the share removed."
     set_seed(setting.seed)
-    dls = IQADataLoaders.from_table(shots, valid=0, bs=setting.batch, device=setting.device)
+    held = .2 if 'plateau' in RECIPES[setting.recipe] else 0   # of the shots, to lower the learning rate by
+    dls = IQADataLoaders.from_table(shots, valid=held, bs=setting.batch, device=setting.device)
     start, depth = getattr(setting, prompts) if prompts else None, len(vit_blocks(setting.backbone.clip.visual))
     last_blocks = depth if last_blocks == -1 else last_blocks
-    learn = iqa_learner(dls, setting.backbone, start, rule=rule, lam=lam, per=per, last_blocks=last_blocks,
-                        text_tokens=text_tokens)
+    learn = iqa_learner(dls, setting.backbone, start, setting.recipe, rule=rule, lam=lam, per=per,
+                        last_blocks=last_blocks, text_tokens=text_tokens)
     with learn.no_bar(), learn.no_logging():
         if train: train(learn, setting)
         else: learn.fine_tune(setting.epochs)

@@ -22,7 +22,8 @@ from ..data.ratings import RatingsError
 from ..data.splits import BENCHMARKS, Split, cross_database, few_shot_splits, load_benchmark
 from ..clip.backbones import Backbone, load_clip
 from ..scoring import versions
-from ..clip.checkpoints import prompt_card
+from ..clip.checkpoints import hub_file, prompt_card
+from ..learner import RECIPES
 from .baselines import Baseline, Setting, find_baseline
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #a418d133
@@ -101,19 +102,21 @@ def evaluate(
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     prompts:str|Path = 'auto', # meta-learned prompts, for baselines that start from some; 'auto' for those that ship
     released_prompts:str|Path = None, # the same for the authors' way of learning them
-    epochs:int = 10, # passes over the shots
+    epochs:int = None, # of training on the shots; None is 10, or what a recipe other than 'quick' says
     root:str|Path = None, # folder of folders of databases, named as in `BENCHMARKS`
     seed:int = 0, # of the splits; draw d trains with seed + d
     device:str = None, # where to train and score; None is the best there is
     progress:bool = True, # show a progress bar
     train_on = None, # as one of `benchmarks`: labels come from it alone, and the benchmarks are only tested on
     source:pd.DataFrame = None, # rated images of another database, for the baseline 'transfer'
-    batch:int = 16 # images in a step of training; fewer need less memory
+    batch:int = None, # images in a step of training, fewer need less memory; None is the recipe's
+    recipe:str = 'quick' # how to fine-tune: 'quick' or 'paper'
 ) -> pd.DataFrame: # a row a run: benchmark, method, shots, draw, metrics, angle, reason, seed, split, backbone, ...
     "Every method on every draw; `reason` says why one did not run; `IQAError` where none can."
     bb, baselines = load_clip(backbone, device=device), _baselines(methods)
+    epochs = epochs or (10 if recipe == 'quick' else RECIPES[check_name(recipe, RECIPES, 'recipe')]['epochs'])
     given = Setting(bb, None, bb.prompts if prompts == 'auto' else prompts, released_prompts, epochs, device=device,
-                    source=source, batch=batch)
+                    source=source, batch=batch, recipe=recipe)
     for file in filter(None, (given.prompts, given.released_prompts)): prompt_card(file)   # an error for another file
     if all(reasons := [b.why_not(given) for b in baselines]): raise IQAError(f'{baselines[0].name}: {reasons[0]}')
     tables = _crossed(_tables(benchmarks, root), train_on, root)
@@ -131,14 +134,16 @@ def weights_stamp(
     return _stamp(b''.join(t.cpu().numpy().tobytes() for t in backbone.clip.state_dict().values()))
 
 def _mark(baseline, given, weights):
-    "What two runs must share to belong into one table: weights, epochs, batch, and what the baseline starts from."
+    "What two runs must share to belong into one table: weights, epochs, recipe, batch, and what it starts from."
     needed = [getattr(replace(given, **baseline.change), baseline.needs)] if baseline.needs else []
     if baseline.needs == 'source': needed.append(given.prompts)
     is_table = lambda v: isinstance(v, pd.DataFrame)
-    content = [few_shot_splits(v, 1, 1)[0].table if is_table(v) else _stamp(Path(v).read_bytes()) 
+    file = lambda source: Path(hub_file(str(source).removeprefix('released:')))
+    content = [few_shot_splits(v, 1, 1)[0].table if is_table(v) else _stamp(file(v).read_bytes())
                for v in needed if v is not None]
     batch = [] if given.batch == Setting.batch else [f'batch {given.batch}']
-    return '/'.join([given.backbone.name, weights, str(given.epochs), *batch, *content])
+    recipe = [] if given.recipe == Setting.recipe else [given.recipe]
+    return '/'.join([given.backbone.name, weights, str(given.epochs), *recipe, *batch, *content])
 
 def _save_plan(plan, file):
     "The splits of a plan, by the hash that the results have, added to those of the file."
