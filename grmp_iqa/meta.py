@@ -161,7 +161,7 @@ def held_out_report(
         with torch.no_grad(): logits = torch.cat([functional_call(model, adapted, (images,)) for images,_ in judged])
         mos = torch.cat([m for _,m in judged])
         losses.append(quality_loss(logits, mos).item())
-        ranks.append(srcc(logits[:,0] - logits[:,1], mos))
+        ranks.append(srcc(logits[:,0] - logits[:,1], mos) if len(mos) > 1 else np.nan)
     rank = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
     return dict(held_loss=float(np.mean(losses)) if losses else np.nan, held_srcc=rank)
 

@@ -226,7 +226,8 @@ def task_batch(
     "The images and opinion scores of one half of a task."
     images = photos.many(crops, list(rows.image), workers) if photos else rows.image
     cut = [crops.fixed(i) if generator is None else crops.drawn(i, generator=generator) for i in images]
-    return crops.normalise(torch.stack(cut).to(device)), torch.tensor(rows.mos.to_numpy(dtype=np.float32), device=device)
+    mos = torch.tensor(rows.mos.to_numpy(dtype=np.float32), device=device)
+    return crops.normalise(torch.stack(cut).to(device)), mos
 
 # %% ../nbs/32_tasks.ipynb #b3ebaded
 @patch

@@ -249,7 +249,8 @@ def bench_methods(
     bb, out = load_clip(backbone, device=device), Path(out)
     baselines = [find_baseline(m) for m in methods or (['GRMP-IQA'] if sweep else BASELINES)]
     variants = swept(baselines, sweep, bb, bb.prompts if prompts == 'auto' else prompts)
-    baselines += [v for those in variants.values() for v in those] + [b for c in checkpoints for b in checkpoint_baselines(c)]
+    baselines += [v for those in variants.values() for v in those]
+    baselines += [b for c in checkpoints for b in checkpoint_baselines(c)]
     opened = lambda specs: dict(open_benchmark(s, root, seed) for s in specs if s)
     source = next(iter(opened([transfer_from]).values()), None)
     results = evaluate(baselines, opened(benchmarks), shots, draws, out/'runs.csv', bb, prompts, seed=seed,
