@@ -132,7 +132,7 @@ def checkpoint_baselines(
         found.append(Baseline(way, partial(fit, name=way, scorer=scorer), 'released checkpoint; no shots', labels=0))
     return found
 
-# %% ../../nbs/evidence/44_bench.ipynb #107ec973
+# %% ../../nbs/evidence/44_bench.ipynb #cb3e52e9
 #: What can be swept, each with the least value, or the names it can have
 SWEEPS = dict(lam=0., rule=list(RULES), per=['tensor', 'all'], text_tokens=1, visual_tokens=0, last_blocks=1, shots=2,
               prompts=None)
@@ -159,7 +159,7 @@ def read_sweep(
     if not values: raise IQAError(f"--sweep {text!r} has no values: give some, such as lam=0,1,5,10.")
     return key.strip(), [_value(key.strip(), v) for v in values]
 
-# %% ../../nbs/evidence/44_bench.ipynb #434cfbbd
+# %% ../../nbs/evidence/44_bench.ipynb #42aeade9
 def _tokens(base, key, value, prompts):
     "Why a number of tokens can't be swept; empty where it can."
     card = prompt_card(prompts) if prompts and base.fit.keywords.get('prompts') else dict(visual_tokens=0)
@@ -187,7 +187,7 @@ def variant(
     how = {} if key == 'visual_tokens' else {key: value}   # the number that there is
     return make(fit=partial(base.fit, **how))
 
-# %% ../../nbs/evidence/44_bench.ipynb #26faf1ae
+# %% ../../nbs/evidence/44_bench.ipynb #d17718f9
 def _can_sweep(base, key):
     "Does a setting act on a method?"
     how = getattr(base.fit, 'keywords', None)
@@ -227,7 +227,7 @@ def _all_tables(results, variants):
                 gradient_table(results),
             ('published', 'Published, on these benchmarks'): published_table(results.benchmark.unique())}
 
-# %% ../../nbs/evidence/44_bench.ipynb #c76e374f
+# %% ../../nbs/evidence/44_bench.ipynb #1a2ad93e
 def bench_methods(
     out:str|Path, # folder for runs.csv, the tables and shots.png; runs in it are not repeated
     benchmarks:list, # as `open_benchmark` takes them
