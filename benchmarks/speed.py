@@ -298,14 +298,15 @@ def pretraining(o, bb):
 
 def rates(o):
     "What hours are computed from, each with the peak memory up to then."
-    bb, rows = backbone(o.backbone, o.device), []
+    bb, rows, load = backbone(o.backbone, o.device), [], os.getloadavg()[0] if hasattr(os, 'getloadavg') else float('nan')
+    if load > 1: note(f'other programs are at work (load {load:.1f}), so these rates are lower than the machine can do')
     for part in (scoring_rates, pretraining, adapting):
         if is_cuda(o.device): torch.cuda.reset_peak_memory_stats(o.device)
         for what, value, unit in part(o, bb):
             rows.append([what, float(f'{value:.4g}'), unit, round(peak(o.device), 2)])
             note(f'{what}: {value:.4g} {unit}; peak memory so far {rows[-1][-1]:.1f} GB')
     if o.csv:
-        about = dict(backbone=o.backbone, tokens=o.tokens, device=machine(o.device), torch=torch.__version__)
+        about = dict(backbone=o.backbone, tokens=o.tokens, device=machine(o.device), torch=torch.__version__, load=round(load, 1))
         found = pd.DataFrame(rows, columns=['rate', 'value', 'unit', 'peak memory, GB']).assign(**about)
         found.to_csv(Path(o.csv)/f'rates_{torch.device(o.device).type}.csv', index=False)
 
