@@ -160,8 +160,8 @@ def adapt(
 
 # %% ../nbs/70_cli.ipynb #d7f9d009
 ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, or a backbone's name to score untrained.")]
-BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. '
-                                       'Fewer need less memory.', min=1)]
+BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. Fewer '
+                                       'need less memory.', min=1)]
 
 @app.command()
 def score(

@@ -44,7 +44,7 @@ class Backbone:
 class BackboneError(IQAError):
     "A backbone that can't be had; the sentence says what to do."
 
-# %% ../../nbs/clip/21_backbones.ipynb #3c8cc14e
+# %% ../../nbs/clip/21_backbones.ipynb #7055a1f4
 @patch
 def on(self:Backbone,
     device = None # where it is wanted; None is the best there is (`best_device`)

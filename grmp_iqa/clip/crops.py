@@ -84,7 +84,7 @@ def normalise(self:Crops,
     mean, std = (torch.tensor(v, device=crops.device)[:,None,None] for v in (self.mean, self.std))
     return crops.float().div_(255).sub_(mean).div_(std)
 
-# %% ../../nbs/clip/20_crops.ipynb #7d4299d1
+# %% ../../nbs/clip/20_crops.ipynb #4c0ab0c3
 def _sides(
     image # Pillow image, or its pixels (H,W,3)
 ) -> tuple: # (width, height)
