@@ -3,6 +3,7 @@
     python benchmarks/speed.py                      # ViT-B/16 with random weights, 100 visual prompt tokens, 16 images
     python benchmarks/speed.py --csv nbs/results    # also write speed.csv, and speed_notes.csv with whatever else is printed
     python benchmarks/speed.py --backbone tiny --tokens 8 --only table
+    python benchmarks/speed.py --only rates --csv nbs/results            # what hours are computed from: rates_cpu.csv, on a GPU rates_cuda.csv
 """
 import argparse, json, logging, os, platform, subprocess, resource, sys, tempfile, time
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import plain
-from grmp_iqa.core import set_seed
+from grmp_iqa.core import IQAError, check_device, set_seed
 from grmp_iqa.data.images import open_image
 from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.data.metrics import srcc
@@ -38,12 +39,21 @@ def backbone(name, device):
     return Backbone(name, clip, open_clip.get_tokenizer(name), Crops(size, squash=round(size*244/224)), dict(open_clip.get_model_config(name)))
 
 
-def peak():
+def is_cuda(device): return torch.device(device).type == 'cuda'
+
+
+def peak(device):
     "Peak memory of this process, in GB: of the device if it has its own."
-    if torch.cuda.is_available(): return torch.cuda.max_memory_allocated()/1e9
+    if is_cuda(device): return torch.cuda.max_memory_allocated(device)/1e9
     status = Path('/proc/self/status')   # Linux; `ru_maxrss` would begin with what the parent process had
     if status.exists(): return int(status.read_text().split('VmHWM:')[1].split()[0])/1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e9   # macOS counts in bytes
+
+
+def finish(device):
+    "Wait until the device has done what it was given."
+    if is_cuda(device): torch.cuda.synchronize(device)
+    elif torch.device(device).type == 'mps': torch.mps.synchronize()
 
 
 def timed(work, repeats, device):
@@ -52,7 +62,7 @@ def timed(work, repeats, device):
     for _ in range(repeats + 1):
         start = time.perf_counter()
         work()
-        if device != 'cpu': torch.cuda.synchronize()
+        finish(device)
         times.append(time.perf_counter() - start)
     return times[1:]
 
@@ -120,7 +130,7 @@ def one_case(o):
     images = torch.randn(o.images, crops, 3, bb.crops.size, bb.crops.size, device=o.device)
     work = WORK[o.work](bb, o.way, images, o.tokens)
     if o.profile: return print(json.dumps(profile(work)))
-    print(json.dumps(dict(times=timed(work, o.repeats, o.device), peak=peak())))
+    print(json.dumps(dict(times=timed(work, o.repeats, o.device), peak=peak(o.device))))
 
 
 def ask(o, **what):
@@ -227,12 +237,86 @@ def exactness(o):
         note(f"scores of {len(files)} photographs, {way} against plain: largest difference {np.abs(scores[way]-scores['plain']).max():.1e}, SRCC {srcc(scores[way], scores['plain']):.5f}")
 
 
-PARTS = dict(table=table, profiles=profiles, imports=imports, folder=folder, exactness=exactness)
+def seconds(work, device):
+    "Time of a piece of work, done."
+    finish(device)
+    start = time.perf_counter()
+    work()
+    finish(device)
+    return time.perf_counter() - start
+
+
+def adapting(o, bb, epochs=20):
+    "Adaptation to 50 rated photographs with both halves of the method. On a GPU all of it; elsewhere one epoch of each kind, times how many there are."
+    from grmp_iqa.learner import IQADataLoaders, iqa_learner
+    from grmp_iqa.data.ratings import read_ratings
+    photos, ratings = sample_photos()
+    table = read_ratings(ratings, photos).iloc[:50]
+    with tempfile.TemporaryDirectory() as tmp:
+        prompts = QualityCLIP(bb, visual_tokens=o.tokens).save_prompts(Path(tmp)/'prompts.safetensors')
+        begin = lambda: iqa_learner(IQADataLoaders.from_table(table, valid=0, device=o.device), bb, prompts)
+        learn = begin()
+        with learn.no_bar(), learn.no_logging():
+            if is_cuda(o.device):
+                learn.fine_tune(1)   # not counted: the libraries choose their kernels
+                learn = begin()
+                with learn.no_bar(), learn.no_logging(): whole = seconds(lambda: learn.fine_tune(epochs), o.device)
+                each = whole/(epochs + 1)
+            else:
+                learn.freeze(); first = seconds(lambda: learn.fit(1), o.device)
+                learn.unfreeze(); each = seconds(lambda: learn.fit(1), o.device)
+                whole = first + epochs*each
+    yield f'adaptation to 50 photographs, {epochs} epochs', whole, 's'
+    yield 'fine-tuning with QGR', len(table)/each, 'images/s'
+
+
+def scoring_rates(o, bb):
+    "Scoring photographs that are decoded already, and the network alone on a batch that is on the device."
+    scorer = Scorer.from_model(QualityCLIP(bb, visual_tokens=o.tokens).eval())
+    many, batch = (2048, 64) if is_cuda(o.device) else (o.images, o.images)
+    decoded = [open_image(f) for f in sorted(sample_photos()[0].iterdir())[:o.images]]*(many//o.images)
+    crops = torch.stack([bb.crops.fixed(decoded[i % len(decoded)]) for i in range(batch)]).to(o.device)
+    scorer.score_images(decoded[:batch])
+    yield 'scoring from decoded memory', many/seconds(lambda: scorer.score_images(decoded), o.device), 'images/s'
+    alone = lambda score: batch/np.median(timed(lambda: score(crops), o.repeats, o.device))
+    yield 'scoring, the network alone', alone(scorer.score_tensor), 'images/s'
+    if o.compile: yield 'scoring, the network alone, torch.compile', alone(torch.compile(scorer.score_tensor)), 'images/s'
+
+
+def pretraining(o, bb):
+    "A task of meta-learning: an inner step on three quarters of the images, and the gradient of the query loss on the others."
+    from grmp_iqa.meta import meta_step
+    model = QualityCLIP(bb, visual_tokens=o.tokens, precision='auto').train()
+    theta = {n: p.detach().clone() for n,p in model.prompt_state().items()}
+    k = 1 if bb.crops.squash else bb.crops.train
+    batch = lambda n: (torch.randn(n, k, 3, bb.crops.size, bb.crops.size, device=o.device), torch.linspace(0, 1, n, device=o.device))
+    task = [batch(3*o.images//4)], batch(o.images//4)
+    rate = 1/np.median(timed(lambda: meta_step(model, theta, [task]), o.repeats, o.device))
+    yield f'pre-training, tasks of {3*o.images//4} + {o.images//4} images', rate, 'tasks/s'
+    yield 'pre-training', rate*o.images, 'images/s'
+
+
+def rates(o):
+    "What hours are computed from, each with the peak memory up to then."
+    bb, rows, load = backbone(o.backbone, o.device), [], os.getloadavg()[0] if hasattr(os, 'getloadavg') else float('nan')
+    if load > 1: note(f'other programs are at work (load {load:.1f}), so these rates are lower than the machine can do')
+    for part in (scoring_rates, pretraining, adapting):
+        if is_cuda(o.device): torch.cuda.reset_peak_memory_stats(o.device)
+        for what, value, unit in part(o, bb):
+            rows.append([what, float(f'{value:.4g}'), unit, round(peak(o.device), 2)])
+            note(f'{what}: {value:.4g} {unit}; peak memory so far {rows[-1][-1]:.1f} GB')
+    if o.csv:
+        about = dict(backbone=o.backbone, tokens=o.tokens, device=machine(o.device), torch=torch.__version__, load=round(load, 1))
+        found = pd.DataFrame(rows, columns=['rate', 'value', 'unit', 'peak memory, GB']).assign(**about)
+        found.to_csv(Path(o.csv)/f'rates_{torch.device(o.device).type}.csv', index=False)
+
+
+PARTS = dict(rates=rates, table=table, profiles=profiles, imports=imports, folder=folder, exactness=exactness)
 
 
 def machine(device):
     "The machine in words."
-    if device != 'cpu': return torch.cuda.get_device_name()
+    if is_cuda(device): return torch.cuda.get_device_name(device)
     named = torch.cpu.get_capabilities().get('cpu_name') if hasattr(torch.cpu, 'get_capabilities') else None
     return f"{os.cpu_count()} cores, {named or platform.processor()}"
 
@@ -242,20 +326,24 @@ def main():
     p.add_argument('--backbone', default='ViT-B-16-quickgelu', help="'tiny', or an architecture of open_clip")
     p.add_argument('--tokens', type=int, default=100, help='visual prompt tokens')
     p.add_argument('--images', type=int, default=16, help='images of a batch'); p.add_argument('--repeats', type=int, default=3)
-    p.add_argument('--device', default='cpu'); p.add_argument('--only', choices=list(PARTS), help='measure this alone')
-    p.add_argument('--csv', help='folder to write speed.csv and speed_notes.csv to')
+    p.add_argument('--device', help='where to compute; by default the best that is here'); p.add_argument('--compile', type=int, help='1: scoring by torch.compile as well'); p.add_argument('--only', choices=list(PARTS), help='measure this alone')
+    p.add_argument('--csv', help='folder to write speed.csv and speed_notes.csv to, and rates_cpu.csv or rates_cuda.csv')
     p.add_argument('--work', help=argparse.SUPPRESS); p.add_argument('--way', help=argparse.SUPPRESS); p.add_argument('--profile', type=int, help=argparse.SUPPRESS)
     o = p.parse_args()
+    try: o.device = check_device(o.device)
+    except IQAError as e:
+        print(f'speed.py: {e}', file=sys.stderr)
+        sys.exit(2)
     if o.csv: Path(o.csv).mkdir(parents=True, exist_ok=True)
     logging.disable(logging.WARNING)   # open_clip warns of random weights, which are meant
     if o.work == 'nothing':
         import grmp_iqa.learner
-        return print(json.dumps(dict(peak=peak())))
+        return print(json.dumps(dict(peak=peak(o.device))))
     if o.work: return one_case(o)
     note(f"{machine(o.device)}; torch {torch.__version__}, {torch.get_num_threads()} threads; {o.backbone}, {o.tokens} visual prompt tokens, {o.images} images")
     for name,part in PARTS.items():
         if o.only in (None, name): part(o)
-    if o.csv: pd.DataFrame(NOTES, columns=['note']).to_csv(Path(o.csv)/'speed_notes.csv', index=False)
+    if o.csv and o.only is None: pd.DataFrame(NOTES, columns=['note']).to_csv(Path(o.csv)/'speed_notes.csv', index=False)
 
 
 if __name__ == '__main__': main()

@@ -297,6 +297,12 @@ def _levels(file, backbone, zero_shot, images, folds, epochs, seed, progress):
         with atomic_write(file) as part: scores.to_csv(part, index=False)
     return pd.read_csv(file)
 
+def _other_rows(backbone, zero_shot):
+    "How well it knows scenes, and how long a score takes."
+    where = 'one core' if zero_shot.device.type == 'cpu' else str(zero_shot.device)
+    return {'scene words, 360 drawn scenes: share right': interval_text(*scene_accuracy(backbone)),
+            f'milliseconds an image of 512 x 512, {where} [least, most]': interval_text(*milliseconds(zero_shot), 1)}
+
 # %% ../../nbs/evidence/44_bench.ipynb #c8f1c2cf
 def bench_tiny(
     out:str|Path = 'grmp-iqa-bench', # folder for the table and what it is made of
@@ -324,9 +330,7 @@ def bench_tiny(
     for how in scores.columns[3:]:
         for k,v in level_report(scores, how).items():
             rows[f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels, {how}: SRCC with the level, {k}'] = interval_text(*v)
-    where = 'one core' if zero_shot.device.type == 'cpu' else str(zero_shot.device)
-    rows['scene words, 360 drawn scenes: share right'] = interval_text(*scene_accuracy(bb))
-    rows[f'milliseconds an image of 512 x 512, {where} [least, most]'] = interval_text(*milliseconds(zero_shot), 1)
+    rows |= _other_rows(bb, zero_shot)
     measures = pd.DataFrame({'measure': rows.keys(), 'value': rows.values()})
     with atomic_write(out/'table.csv') as part: measures.to_csv(part, index=False)
     return measures
