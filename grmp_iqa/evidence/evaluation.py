@@ -135,7 +135,7 @@ def _mark(baseline, given, weights):
     needed = [getattr(replace(given, **baseline.change), baseline.needs)] if baseline.needs else []
     if baseline.needs == 'source': needed.append(given.prompts)
     is_table = lambda v: isinstance(v, pd.DataFrame)
-    content = [few_shot_splits(v, 1, 1)[0].table if is_table(v) else _stamp(Path(v).read_bytes()) 
+    content = [few_shot_splits(v, 1, 1)[0].table if is_table(v) else _stamp(Path(v).read_bytes())
                for v in needed if v is not None]
     batch = [] if given.batch == Setting.batch else [f'batch {given.batch}']
     return '/'.join([given.backbone.name, weights, str(given.epochs), *batch, *content])
