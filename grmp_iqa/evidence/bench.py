@@ -164,9 +164,10 @@ def _tokens(base, key, value, prompts):
     "Why a number of tokens can't be swept; empty where it can."
     card = prompt_card(prompts) if prompts and base.fit.keywords.get('prompts') else dict(visual_tokens=0)
     if value == card.get(key, value): return ''
-    name = f"{key.replace('_', '-')}-{value}.safetensors"
-    return (f"{key} of meta-learned prompts are learned in pre-training: `grmp-iqa pretrain --{key.replace('_', '-')} "
-            f"{value} --out {name}`, then --sweep prompts={name}")
+    option = key.replace('_', '-')
+    of = f"--backbone {card['backbone']} " if 'backbone' in card else ''
+    return (f"{key} of meta-learned prompts are learned in pre-training: `grmp-iqa pretrain {of}--{option} {value} "
+            f"--out {option}-{value}.safetensors`, then --sweep prompts={option}-{value}.safetensors")
 
 def variant(
     base:Baseline, # made by `adapted`
