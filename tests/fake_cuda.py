@@ -29,6 +29,7 @@ class MadeUp(TorchDispatchMode):
             known = args[0].constant if isinstance(args[0], FakeTensor) else args[0]   # a number from Python, or from a file
             if known is None: return made_up(args[0]).ravel()[0].item()
             with _disable_current_modes(): return known.item()
+        if func is aten.equal.default: return (args[0] - args[1]).numel() < 0   # no: and the subtraction minds the devices
         if func is aten.nonzero.default: return torch.zeros(args[0].numel(), args[0].ndim, dtype=torch.int64, device=args[0].device)   # all are
         return func(*args, **(kwargs or {}))
 
