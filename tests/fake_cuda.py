@@ -122,7 +122,7 @@ def copied(real):
     return deepcopy
 
 CUDA = dict(is_bf16_supported=lambda *a, **k: True, mem_get_info=lambda *a: (64e9, 80e9), synchronize=lambda *a: None,
-            max_memory_allocated=lambda *a: 7e9, reset_peak_memory_stats=lambda *a: None)
+            get_rng_state=lambda *a: None, set_rng_state=lambda *a: None, max_memory_allocated=lambda *a: 7e9, reset_peak_memory_stats=lambda *a: None)
 
 
 def pin_memory(self):
