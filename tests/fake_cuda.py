@@ -29,9 +29,7 @@ class MadeUp(TorchDispatchMode):
             known = args[0].constant if isinstance(args[0], FakeTensor) else args[0]   # a number from Python, or from a file
             if known is None: return made_up(args[0]).ravel()[0].item()
             with _disable_current_modes(): return known.item()
-        if func is aten.equal.default:
-            if args[0].device != args[1].device: raise RuntimeError('Expected all tensors to be on the same device')
-            return False   # no two have the same values
+        if func is aten.equal.default: return (args[0] - args[1]).numel() < 0   # no: and the subtraction minds the devices
         if func is aten.nonzero.default: return torch.zeros(args[0].numel(), args[0].ndim, dtype=torch.int64, device=args[0].device)   # all are
         return func(*args, **(kwargs or {}))
 
@@ -124,7 +122,7 @@ def copied(real):
     return deepcopy
 
 CUDA = dict(is_bf16_supported=lambda *a, **k: True, mem_get_info=lambda *a: (64e9, 80e9), synchronize=lambda *a: None,
-            max_memory_allocated=lambda *a: 7e9, reset_peak_memory_stats=lambda *a: None)
+            get_rng_state=lambda *a: None, set_rng_state=lambda *a: None, max_memory_allocated=lambda *a: 7e9, reset_peak_memory_stats=lambda *a: None)
 
 
 def pin_memory(self):

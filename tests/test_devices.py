@@ -132,7 +132,7 @@ def test_scoring(gpu, tmp_path):
 
 @pytest.mark.parametrize('name', BASELINES)
 def test_baselines(name, gpu):
-    setting = Setting(gpu, TABLE, gpu.prompts, gpu.prompts, epochs=1)
+    setting = Setting(gpu, TABLE, gpu.prompts, gpu.prompts, epochs=1, source=TABLE.iloc[:6])
     predict = BASELINES[name].fit(TABLE.iloc[:6], setting)
     assert len(predict(TABLE.iloc[6:])) == 6 and setting.device == 'cuda' and devices(setting.backbone.clip) == {'cuda'}
 
