@@ -71,9 +71,9 @@ def test_all_methods_are_rows(root, tmp_path, monkeypatch, capsys):
     found = bench.bench_methods(tmp_path/'all', ['livec'], shots=(4,), draws=2, backbone=bare, root=root, progress=False).set_index('method')
     assert list(found.index) == list(baselines.BASELINES)
     lacking = found.reason[found.reason != '']
-    assert list(lacking.index) == ['GRMP-IQA', 'GRMP-IQA, released MPP', 'MPP alone', 'transfer']
+    assert list(lacking.index) == ['GRMP-IQA', 'GRMP-IQA with released MPP', 'MPP alone', 'transfer']
     assert 'grmp-iqa pretrain --backbone tiny --out prompts.safetensors' in lacking['MPP alone']
-    assert '--variant released' in lacking['GRMP-IQA, released MPP'] and lacking['MPP alone'] in (tmp_path/'all'/'table.md').read_text()
+    assert '--variant released' in lacking['GRMP-IQA with released MPP'] and lacking['MPP alone'] in (tmp_path/'all'/'table.md').read_text()
 
 def test_koniq_has_two_benchmarks(root, monkeypatch, capsys):
     status, _, _, out = call(monkeypatch, capsys, root, '--benchmarks', 'koniq10k,koniq10k-random', '--methods', 'zero-shot')

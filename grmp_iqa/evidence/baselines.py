@@ -307,7 +307,7 @@ def pyiqa_baseline(
 BASELINES = {b.name: b for b in [
     Baseline('GRMP-IQA', adapted(rule='aligned', prompts='prompts'),
              'both halves: meta-learned prompts, regularised gradients', 'prompts'),
-    Baseline('GRMP-IQA, released MPP', adapted(rule='aligned', prompts='released_prompts'),
+    Baseline('GRMP-IQA with released MPP', adapted(rule='aligned', prompts='released_prompts'),
              "both halves, prompts learned as in the authors' code", 'released_prompts'),
     Baseline('MPP alone', adapted(prompts='prompts'), 'meta-learned prompts, plain gradients', 'prompts'),
     Baseline('QGR alone', adapted(rule='aligned'), 'fresh context, regularised gradients'),
