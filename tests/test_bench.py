@@ -52,7 +52,7 @@ def test_a_method_that_cannot_run_is_a_row(root, monkeypatch, capsys):
     rows = table(out)
     assert status == 0 and list(rows.index) == methods.split(',')
     assert rows.SRCC[['zero-shot', 'linear probe', 'GRMP-IQA']].notna().all() and rows.reason[['zero-shot', 'GRMP-IQA']].isna().all()
-    for method, said in {'LoRA': '--batch-size', 'transfer': '--transfer-from', 'pyiqa:brisque': 'pip install pyiqa'}.items():
+    for method, said in {'LoRA': '--bs', 'transfer': '--transfer-from', 'pyiqa:brisque': 'pip install pyiqa'}.items():
         assert said in rows.reason[method] and said in printed and pd.isna(rows.SRCC[method])
     runs = pd.read_csv(out/'runs.csv')
     assert set(runs.method) == {'zero-shot', 'linear probe', 'GRMP-IQA'}
