@@ -6,8 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/learner.html.md"""
 
 # %% auto #0
 __all__ = ['RECIPES', 'GradientRegularization', 'QualityLoss', 'StopOnNaN', 'parameter_groups', 'own_last_blocks', 'IQALearner',
-           'recipe_settings', 'StopBelow', 'with_crops', 'iqa_learner', 'IQADataLoaders', 'Scorer', 'QualityCLIP',
-           'load_clip', 'sample_photos', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
+           'recipe_settings', 'StopBelow', 'start_of', 'student', 'iqa_learner', 'IQADataLoaders', 'Scorer',
+           'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images', 'correlation_report', 'SGD', 'Adam']
 
 # %% ../nbs/36_learner.ipynb #6367d990
 import dataclasses, math, warnings
@@ -36,8 +36,8 @@ from .losses import TrainingError, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .scoring import Scorer, show_predictions
 
-_all_ = ['IQADataLoaders', 'Scorer', 'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images', 'correlation_report',
-         'SGD', 'Adam']
+_all_ = ['IQADataLoaders', 'Scorer', 'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images',
+         'correlation_report', 'SGD', 'Adam']
 
 # %% ../nbs/36_learner.ipynb #8e4ba1b8
 class GradientRegularization(Callback):
@@ -285,16 +285,34 @@ def show_results(self:IQALearner,
     return table
 
 # %% ../nbs/36_learner.ipynb #ef401f11
-def with_crops(
+def start_of(
     backbone:Backbone, # stays as it is
-    card:dict # of prompts, with `crops` where these want photographs prepared in another way
-) -> Backbone: # shares everything else with it
-    "The backbone as its prompts want it; without prompts, a line about what is missing."
-    if 'backbone' not in card and not backbone.prompts:
+    prompts:str|Path|None, # as `iqa_learner` takes them
+    text_tokens:int = 4, # context tokens, where no prompts are given
+    download:bool = False # may prompts be fetched?
+) -> tuple[Backbone, dict]: # the backbone as the prompts want photos; card: source, text_tokens, visual_tokens, ...
+    "Where a training starts; without prompts that could be had, a line says that half of the method is missing."
+    source = backbone.prompts if prompts == 'auto' else prompts
+    card = prompt_card(source, download) if source else dict(text_tokens=text_tokens, visual_tokens=0)
+    if not source and not backbone.prompts:
         say_once(f"{backbone.name} starts without meta-learned prompts, which are half of the method: make them with "
                  f"`grmp-iqa pretrain --backbone {backbone.name}` and pass prompts=FILE, or take the authors' with "
                  "prompts='released:FILE'.")
-    return dataclasses.replace(backbone, crops=dataclasses.replace(backbone.crops, **card.get('crops', {})))
+    crops = dataclasses.replace(backbone.crops, **card.get('crops', {}))
+    return dataclasses.replace(backbone, crops=crops), card | dict(source=source)
+
+# %% ../nbs/36_learner.ipynb #7b968539
+def student(
+    backbone:Backbone, # the teacher's; stays as it is
+    card:dict, # from `start_of`
+    last_blocks:int|None, # blocks of each encoder to fine-tune; None is a third of them
+    precision:str, # of matrix multiplications
+    download:bool # may prompts be fetched?
+) -> QualityCLIP: # with blocks of its own and the prompts
+    "The model in training, before its first step."
+    tokens = card['text_tokens'], card['visual_tokens']
+    model = QualityCLIP(own_last_blocks(backbone, last_blocks), *tokens, precision=precision)
+    return model.load_prompts(card['source'], download) if card['source'] else model
 
 # %% ../nbs/36_learner.ipynb #a313dc07
 def iqa_learner(
@@ -314,13 +332,9 @@ def iqa_learner(
     **kwargs # of fastai's `Learner`
 ) -> 'IQALearner': # ready for `fine_tune`
     "A learner for few-shot quality assessment, with gradient regularisation on."
-    given = load_clip(backbone, weights=weights, download=download, device=dls.device)
-    prompts = given.prompts if prompts == 'auto' else prompts
-    card = prompt_card(prompts, download) if prompts else dict(text_tokens=text_tokens, visual_tokens=0)
-    given, settings = with_crops(given, card), recipe_settings(recipe, given)
-    student = own_last_blocks(given, last_blocks)
-    model = QualityCLIP(student, card['text_tokens'], card['visual_tokens'], precision=precision)
-    if prompts: model.load_prompts(prompts, download)
+    loaded = load_clip(backbone, weights=weights, download=download, device=dls.device)
+    given, card = start_of(loaded, prompts, text_tokens, download)
+    settings, model = recipe_settings(recipe, given), student(given, card, last_blocks, precision, download)
     dls.suit(given.crops, settings['bs'])
     cbs = [StopOnNaN(), *L(kwargs.pop('cbs', None))]
     if rule: cbs.append(GradientRegularization(QualityCLIP(given, text_tokens=0, precision=precision), lam, rule, per))
@@ -328,6 +342,6 @@ def iqa_learner(
                 train_bn=False)
     splitter = partial(parameter_groups, last_blocks=last_blocks, train_visual=train_visual)
     learn = IQALearner(dls, model.to(dls.device), splitter=splitter, cbs=cbs, **{**ours, **kwargs})
-    learn.prompts, learn.recipe, learn.settings = str(prompts) if prompts else None, recipe, settings
+    learn.prompts, learn.recipe, learn.settings = card['source'] and str(card['source']), recipe, settings
     learn.create_opt()
     return learn

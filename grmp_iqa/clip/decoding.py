@@ -102,7 +102,7 @@ def ahead(self:Photos,
         self.coming = {}
         pool.shutdown(wait=False, cancel_futures=True)
 
-# %% ../../nbs/clip/24_decoding.ipynb #90589093
+# %% ../../nbs/clip/24_decoding.ipynb #0f51e6ab
 @patch
 def many(self:Photos,
     crops:Crops, # how the backbone sees a photo

@@ -160,7 +160,7 @@ def _try(baseline, setting, split):
     except IQAError as e: return {}, str(e)
     except torch.cuda.OutOfMemoryError:
         return {}, (f"{baseline.name} ran out of memory on {setting.device} with {setting.batch} images in a step: "
-                    "a smaller --batch-size needs less.")
+                    "a smaller --bs needs less.")
 
 _KEY = ['benchmark', 'method', 'shots', 'split', 'backbone', 'seed']   # rows that agree in these are the same run
 def _key(row): return tuple(row[k] for k in _KEY)

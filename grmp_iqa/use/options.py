@@ -14,14 +14,14 @@ __all__ = ['Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download',
            'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom',
            'Methods', 'BenchEpochs', 'option', 'rating_columns', 'listed', 'shot_numbers', 'tested']
 
-# %% ../../nbs/use/54_options.ipynb #54f7a94e
+# %% ../../nbs/use/54_options.ipynb #d4ae74da
 import typer
 from pathlib import Path
 from typing import Annotated
 
 from ..core import IQAError
 
-# %% ../../nbs/use/54_options.ipynb #12b58f4f
+# %% ../../nbs/use/54_options.ipynb #5761812e
 def option(
     text:str, # what it is for
     **limits # of its value: min, max
@@ -29,7 +29,7 @@ def option(
     "An option with its help text."
     return typer.Option(help=text, **limits)
 
-# %% ../../nbs/use/54_options.ipynb #93c1e5e3
+# %% ../../nbs/use/54_options.ipynb #1f90d66a
 Seed = Annotated[int, option('Seed of everything random: the same seed gives the same result.', min=0)]
 Device = Annotated[str|None, option("Where to compute: 'cuda', 'mps' or 'cpu'; by default the best that is here.")]
 Precision = Annotated[str, option("Precision of matrix multiplications: 'float32', 'bfloat16', or 'auto' for bfloat16 "
@@ -39,14 +39,14 @@ BackboneName = Annotated[str, option("The CLIP to start from: 'tiny' (ships with
 Weights = Annotated[Path|None, option("File of the backbone's weights, for a model that is not on this machine yet.")]
 Download = Annotated[bool, option('Allow fetching weights that are not on this machine.')]
 
-# %% ../../nbs/use/54_options.ipynb #37d988a3
+# %% ../../nbs/use/54_options.ipynb #2a9a1e5f
 ImageColumn = Annotated[str|None, option('Column of the image names; guessed by default.')]
 MosColumn = Annotated[str|None, option('Column of the scores; guessed by default.')]
 Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score that raters could give; by default the '
                                                    'lowest and highest that occur.')]
 LowerIsBetter = Annotated[bool, option('A high number means a bad photograph, as in DMOS.')]
 
-# %% ../../nbs/use/54_options.ipynb #b147a2cf
+# %% ../../nbs/use/54_options.ipynb #74c252e4
 def rating_columns(
     image_col:str|None, # --image-col
     mos_col:str|None, # --mos-col
@@ -58,13 +58,13 @@ def rating_columns(
     given = dict(image_col=image_col, mos_col=mos_col, scale=scale, higher_is_better=higher_is_better)
     return {k: v for k,v in given.items() if v is not None}
 
-# %% ../../nbs/use/54_options.ipynb #6ef7f7a5
+# %% ../../nbs/use/54_options.ipynb #0acf6d63
 DemoFolder = Annotated[Path, option('Folder for the report, the table and the scorer. A folder that the same command '
                                     'made is resumed.')]
 DemoEpochs = Annotated[int|None, option('Epochs of meta-prompt pre-training; by default the prompts that ship with the '
                                         'backbone are taken, or 8.', min=1)]
 
-# %% ../../nbs/use/54_options.ipynb #41d12dd9
+# %% ../../nbs/use/54_options.ipynb #24a69438
 References = Annotated[Path|None, option('Folder of pristine photographs to distort; by default the twenty that ship.')]
 Databases = Annotated[str|None, option('Published databases of distorted images to learn from, with their human '
                                        'scores, such as tid2013,kadid10k.')]
@@ -93,19 +93,19 @@ Epochs = Annotated[int|None, option('Epochs; in each, every kind of distortion i
 Size = Annotated[int, option('Side of the distorted images, in pixels; databases keep theirs.', min=32)]
 Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from if it is there.')]
 
-# %% ../../nbs/use/54_options.ipynb #ea6603eb
+# %% ../../nbs/use/54_options.ipynb #d6ee221a
 Prompts = Annotated[str, option("File of prompts that `pretrain` or `import-prompts` wrote; 'released:FILE' for a file "
                                 "of the authors; 'auto' for those that ship with the backbone, 'none' for fresh ones.")]
 Recipe = Annotated[str, option("How to train: 'quick', or 'paper' for what the authors state.")]
 BatchOfSteps = Annotated[int|None, option('Photographs in a step of training, fewer need less memory; by default what '
                                           'the recipe says.', min=1)]
 Rule = Annotated[str, option("Gradient regularisation: 'aligned' (paper), 'conflicting' or 'none'.")]
-ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, 'released:FILE' for a fine-tuned file of the "
-                                   "authors, or a backbone's name to score untrained.")]
-BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. Fewer '
-                                       'need less memory.', min=1)]
+ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, 'released:FILE' for a fine-tuned file of "
+                                   "the authors, or a backbone's name to score untrained.")]
+BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. '
+                                       'Fewer need less memory.', min=1)]
 
-# %% ../../nbs/use/54_options.ipynb #25ed3738
+# %% ../../nbs/use/54_options.ipynb #bb1d2a69
 ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]
 Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs and their ratings, a CSV, to compare '
                                                  'with; by default those that ship.')]
@@ -113,16 +113,16 @@ Before = Annotated[str|None, option("The backbone the scorer was made from; by d
                                     "name for it; 'none' goes without attributes and maps before adaptation.")]
 BackboneFolder = Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')]
 
-# %% ../../nbs/use/54_options.ipynb #7ac6a184
+# %% ../../nbs/use/54_options.ipynb #9c2510ca
 Subject = Annotated[str, typer.Argument(help="Backbone to measure: 'tiny', or a folder that `train-backbone` wrote.")]
 BenchFolder = Annotated[Path, option('Folder for the table and its runs; runs that are there are not repeated.')]
 Benchmarks = Annotated[str, option("Compare methods on these, comma-separated: databases below --root, 'rendered', "
                                    "NAME=PHOTOS:RATINGS, NAME=FOLDER.")]
 Shots = Annotated[str, option('Labels to adapt with, comma-separated; 0.2 is a fifth of those outside the test set.')]
-Released = Annotated[list[str]|None, option("Checkpoint of the authors to score beside the methods, shown photographs as "
-                                            "it was trained and as CLIP wants them; may be repeated.")]
-BenchPrompts = Annotated[str, option("File of meta-learned prompts, 'released:FILE' for those in a file of the authors, "
-                                     "'auto' for those that ship with the backbone.")]
+Released = Annotated[list[str]|None, option("Checkpoint of the authors to score beside the methods, shown photographs "
+                                            "as it was trained and as CLIP wants them; may be repeated.")]
+BenchPrompts = Annotated[str, option("File of meta-learned prompts, 'released:FILE' for those in a file of the "
+                                     "authors, 'auto' for those that ship with the backbone.")]
 ReleasedPrompts = Annotated[Path|None, option('File of prompts from `pretrain --variant released`.')]
 RatedFolder = Annotated[Path|None, option('Folder of rated photographs; without it those measures are left out.')]
 Pristine = Annotated[Path|None, option('Folder of pristine photographs to distort; drawn scenes by default.')]
@@ -135,7 +135,7 @@ Methods = Annotated[str, option("Methods to compare, comma-separated, with pyiqa
                                 "default, and with --sweep GRMP-IQA alone.")]
 BenchEpochs = Annotated[int|None, option('Epochs of fine-tuning; by default 10, or what the recipe says.', min=1)]
 
-# %% ../../nbs/use/54_options.ipynb #d5af9bdf
+# %% ../../nbs/use/54_options.ipynb #4a6f4315
 def listed(
     text:str # comma-separated
 ) -> list: # its parts, as text
@@ -149,7 +149,7 @@ def shot_numbers(
     try: return tuple(int(t) if t.isdigit() else float(t) for t in listed(text))
     except ValueError as e: raise IQAError(f"--shots {text!r} are no numbers: give some such as 50,100,0.2.") from e
 
-# %% ../../nbs/use/54_options.ipynb #92b892e1
+# %% ../../nbs/use/54_options.ipynb #60ccfb96
 def tested(
     benchmarks:str, # --benchmarks
     train_on:str, # --train-on
