@@ -301,7 +301,7 @@ def start_of(
     crops = dataclasses.replace(backbone.crops, **card.get('crops', {}))
     return dataclasses.replace(backbone, crops=crops), card | dict(source=source)
 
-# %% ../nbs/36_learner.ipynb #7b968539
+# %% ../nbs/36_learner.ipynb #208457c8
 def student(
     backbone:Backbone, # the teacher's; stays as it is
     card:dict, # from `start_of`
