@@ -5,7 +5,8 @@ import pytest, torch, trees
 from grmp_iqa.clip.backbones import build_clip, load_clip
 from grmp_iqa.cli import main
 from grmp_iqa.meta import RECIPES, make_recipe, meta_pretrain
-from grmp_iqa.prompts import QualityCLIP, prompt_card
+from grmp_iqa.clip.checkpoints import prompt_card
+from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.tasks import TaskSampler, database_table
 from safetensors.torch import load_file, save_file
 
