@@ -53,7 +53,7 @@ def test_every_figure_says_what_it_shows(notebook, site):
 @pytest.mark.parametrize('name', ['from_csv', 'from_df', 'iqa_learner', 'fine_tune', 'save_scorer', 'score_folder', 'show_results'])
 def test_what_users_meet_first_has_an_api_entry(name, site):
     "A heading to link to, and a signature with types and what each parameter is"
-    page = page_of(site, ROOT/'nbs'/'36_learner.ipynb')
+    page = page_of(site, ROOT/'nbs'/('data/26_loaders.ipynb' if name.startswith('from_') else '36_learner.ipynb'))
     entry = re.search(rf'<h\d id="[^"]*{name}".*?</pre>', page, re.S)
     assert entry and '<span class="co"># ' in entry[0] and 'def</span>' in entry[0]
 
