@@ -129,7 +129,7 @@ def check_device(
     "A device that torch can use here; `IQAError` for one that it can't."
     if device is None: return best_device()
     try: torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as e:
+    except (RuntimeError, AssertionError, TypeError) as e:
         raise IQAError(f"The device {str(device)!r} can't be used here: choose {best_device()!r}, "
                        "or leave it out for the best there is.") from e
     return device

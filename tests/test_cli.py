@@ -9,15 +9,19 @@ from grmp_iqa.data.samples import sample_photos
 COMMAND = Path(sys.executable).with_name('grmp-iqa')
 
 
+def rated_folder(folder, step, n):
+    "A folder of photographs that ship, from the worst to the best, with their ratings and scenes"
+    shipped, ratings = sample_photos()
+    folder.mkdir()
+    table = pd.read_csv(ratings).sort_values('mos').iloc[::step][:n].reset_index(drop=True)
+    for i, name in enumerate(table.image): shutil.copy(shipped/name, folder/f'{i}.jpg')
+    table.assign(image=[f'{i}.jpg' for i in table.index])[['image', 'mos', 'scene']].to_csv(folder/'ratings.csv', index=False)
+    return folder
+
 @pytest.fixture
 def photos(tmp_path):
-    "A folder of twelve of the photographs that ship, from the worst to the best, with their ratings"
-    folder, (shipped, ratings) = tmp_path/'photos', sample_photos()
-    folder.mkdir()
-    table = pd.read_csv(ratings).sort_values('mos').iloc[::16][:12].reset_index(drop=True)
-    for i, name in enumerate(table.image): shutil.copy(shipped/name, folder/f'{i}.jpg')
-    table.assign(image=[f'{i}.jpg' for i in table.index])[['image', 'mos']].to_csv(folder/'ratings.csv', index=False)
-    return folder
+    "Twelve rated photographs"
+    return rated_folder(tmp_path/'photos', 16, 12)
 
 
 def call(monkeypatch, capsys, *args):

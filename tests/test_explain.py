@@ -1,28 +1,13 @@
 "`grmp-iqa explain`: the files it writes, and one sentence for every mistake with nothing half-written."
-import shutil, sys
-
-import pandas as pd, pytest
-from grmp_iqa.cli import main
-from grmp_iqa.data.samples import sample_photos
+import pytest
 from grmp_iqa.evidence.pages import page_faults
+from test_cli import call, rated_folder
 
 
 @pytest.fixture
 def photos(tmp_path):
-    "A folder of eight of the photographs that ship, with their ratings"
-    folder, (shipped, ratings) = tmp_path/'photos', sample_photos()
-    folder.mkdir()
-    table = pd.read_csv(ratings).sort_values('mos').iloc[::25][:8].reset_index(drop=True)
-    for i, name in enumerate(table.image): shutil.copy(shipped/name, folder/f'{i}.jpg')
-    table.assign(image=[f'{i}.jpg' for i in table.index])[['image', 'mos', 'scene']].to_csv(folder/'ratings.csv', index=False)
-    return folder
-
-def call(monkeypatch, capsys, *args):
-    "Exit status and stderr of a command, run in this process"
-    monkeypatch.setattr(sys, 'argv', ['grmp-iqa', *map(str, args)])
-    try: main()
-    except SystemExit as e: return e.code or 0, capsys.readouterr().err
-    return 0, capsys.readouterr().err
+    "A folder of eight of the photographs that ship, with their ratings and scenes"
+    return rated_folder(tmp_path/'photos', 25, 8)
 
 
 def test_two_photographs(photos, monkeypatch, capsys):

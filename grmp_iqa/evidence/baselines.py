@@ -242,25 +242,29 @@ def zero_shot(
     scorer = Scorer.from_model(QualityCLIP(setting.backbone, text_tokens=0)).to(setting.device)
     return setting.once('zero-shot', scorer)
 
+# %% ../../nbs/evidence/42_baselines.ipynb #dabaca17
+def _near(setting, name, fit):
+    "Scores by a distance from the pristine photographs that ship: fitted once, near is good."
+    if (key := f'{name} model') not in setting.kept: setting.kept[key] = fit(pristine_photos().values())
+    values = setting.once(name, setting.kept[key])
+    return lambda rows: -values(rows)
+
 def niqe(
     shots:pd.DataFrame, # rows with `image` and `mos`; not looked at
     setting:Setting # what else may be used
 ) -> Callable: # rows -> (N,) scores
     "NIQE against the pristine photographs that ship with the package."
     side = 96 if min(min(open_image(i).size) for i in setting.table.image[:8]) >= 192 else 48
-    model = setting.kept.get('pristine') or setting.kept.setdefault('pristine', NIQE(pristine_photos().values(), side))
-    values = setting.once('niqe', model)
-    return lambda rows: -values(rows)
+    return _near(setting, 'niqe', lambda photos: NIQE(photos, side))
 
 def ilniqe(
     shots:pd.DataFrame, # rows with `image` and `mos`; not looked at
     setting:Setting # what else may be used
 ) -> Callable: # rows -> (N,) scores
     "IL-NIQE against the pristine photographs that ship with the package."
-    if 'il-pristine' not in setting.kept: setting.kept['il-pristine'] = ILNIQE(pristine_photos().values())
-    values = setting.once('il-niqe', setting.kept['il-pristine'])
-    return lambda rows: -values(rows)
+    return _near(setting, 'il-niqe', ILNIQE)
 
+# %% ../../nbs/evidence/42_baselines.ipynb #e34c7560
 def maclip(
     shots:pd.DataFrame, # rows with `image` and `mos`; not looked at
     setting:Setting # what else may be used
