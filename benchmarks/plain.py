@@ -5,18 +5,19 @@ import torch
 
 from grmp_iqa.gradients import regularize_gradient
 from grmp_iqa.losses import quality_loss, semantic_loss
-from grmp_iqa.prompts import averaged, hooked
+from grmp_iqa.prompts import hooked, pool_crops
 
 
 def feature(model, images):
     "Image features: a set of prompts goes in after the class token at the first block, and is replaced at each of the others."
     visual, prompt, crops = model.clip.visual, model.visual_prompt, images.flatten(0, -4)
-    if not prompt.n_tokens: return averaged(visual(crops), len(images))
+    pooled = lambda: pool_crops(visual(crops), len(images), getattr(visual, 'spread', None))
+    if not prompt.n_tokens: return pooled()
     def at(i):
         tokens, old = prompt.shallow if i == 0 else prompt.deep[i-1:i], 0 if i == 0 else prompt.n_tokens
         return lambda module, args: torch.cat([args[0][:,:1], prompt.dropout(prompt.proj(tokens.expand(len(crops), -1, -1))), args[0][:,1+old:]], dim=1)
     hooks = [b.register_forward_pre_hook(at(i)) for i,b in enumerate(visual.transformer.resblocks)]
-    with hooked(*hooks, visual.ln_post.register_forward_pre_hook(lambda module, args: prompt.norm(args[0]))): return averaged(visual(crops), len(images))
+    with hooked(*hooks, visual.ln_post.register_forward_pre_hook(lambda module, args: prompt.norm(args[0]))): return pooled()
 
 
 def texts(model, tokens, context=False):

@@ -31,7 +31,7 @@ from .clip.backbones import Backbone, load_clip
 from .clip.vit import encode
 from .clip.checkpoints import prompt_card
 from .data.loaders import IQADataLoaders
-from .prompts import QualityCLIP, averaged
+from .prompts import QualityCLIP, pool_crops
 from .losses import TrainingError, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .scoring import Scorer, show_predictions
@@ -90,7 +90,8 @@ def teacher_feature(self:GradientRegularization): # (N,D), of length one
     "The teacher's feature of the batch; it goes on from the model's own tokens where the two part."
     if not self.depth: return self.teacher.encode_image(*self.xb)
     visual, tokens = self.teacher.clip.visual, self.hooks[0].stored
-    return averaged(encode(visual, tokens, precision=self.teacher.precision, start=self.depth), find_bs(self.yb))
+    features = encode(visual, tokens, precision=self.teacher.precision, start=self.depth)
+    return pool_crops(features, find_bs(self.yb), getattr(visual, 'spread', None))
 
 # %% ../nbs/36_learner.ipynb #da0f4ff6
 @patch

@@ -24,12 +24,16 @@ from .crops import CLIP_MEAN, CLIP_STD, Crops
 
 # %% ../../nbs/clip/21_backbones.ipynb #6a5edbab
 def build_clip(
-    config:dict # open_clip model configuration: embed_dim, vision_cfg, text_cfg, ...
+    config:dict # open_clip model configuration: embed_dim, vision_cfg, text_cfg, ...; and `spread`, which is ours
 ) -> nn.Module: # open_clip model with random weights
-    "The open_clip model of a configuration, without its weights."
+    "The open_clip model of a configuration, without its weights; `spread` gives it one more matrix, for `pool_crops`."
     config = dict(config)
-    custom = config.pop('custom_text', False)
-    return (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config)
+    custom, spread = config.pop('custom_text', False), config.pop('spread', False)
+    clip = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config)
+    if spread:
+        clip.visual.spread = nn.Linear(config['embed_dim'], config['embed_dim'], bias=False)
+        nn.init.zeros_(clip.visual.spread.weight)   # as long as it is not trained it adds nothing
+    return clip
 
 # %% ../../nbs/clip/21_backbones.ipynb #90f19249
 @dataclass

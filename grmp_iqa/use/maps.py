@@ -19,7 +19,6 @@ from ..core import IQAError
 from ..data.images import open_image
 from ..clip import vit
 from ..clip.crops import Crops
-from ..prompts import averaged
 from ..scoring import Scorer
 
 # %% ../../nbs/use/48_maps.ipynb #345a96aa
