@@ -194,11 +194,14 @@ def explain_command(
 def train_backbone_command(
     out:BackboneFolder = Path('backbone'),
     minutes:Annotated[float, option('How long to train.', min=0.)] = 60.,
-    workers:Annotated[int, option('Processes that draw images.', min=0)] = 1,
+    photos:Annotated[Path|None, option('Folder of photographs to train on besides drawings; no ratings needed.')] = None,
+    words:Annotated[str, option('What captions speak of: all, or subject (a CLIP that hardly knows quality).')] = 'all',
+    about:Annotated[str, option('What the card shall say of the photographs, such as their licence.')] = '',
+    workers:Annotated[int, option('Processes that make images.', min=0)] = 1,
     seed:Seed = 0,
 ):
-    "Train a small CLIP like `tiny` on drawn images."
-    train_backbone(out, minutes=minutes, seed=seed, workers=workers)
+    "Train a small CLIP like `tiny` on drawn images, and on photographs."
+    train_backbone(out, minutes, photos=photos, words=words, about=about, seed=seed, workers=workers)
     print(f"\nThe backbone is in {out}")
 
 # %% ../nbs/70_cli.ipynb #912f87e3

@@ -7,8 +7,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/tiny/captions.html.md"""
 # %% auto #0
 __all__ = ['ATTRIBUTES', 'SPOILS', 'N_SCENES', 'N_ATTRIBUTES', 'N_TARGETS', 'GROUP', 'QUALITY_WORDS', 'STRENGTH_WORDS',
            'KIND_WORDS', 'SCENE_WORDS', 'SCENE_PROMPTS', 'PREFIX', 'appearance', 'image_targets', 'kept_as_jpeg',
-           'make_shard', 'fitting', 'phrase', 'caption', 'caption_fit', 'questions', 'tokenizer', 'vocabulary',
-           'row_numbers']
+           'clean_scenes', 'make_shard', 'fitting', 'phrase', 'caption', 'caption_fit', 'questions', 'tokenizer',
+           'vocabulary', 'row_numbers']
 
 # %% ../../nbs/tiny/62_captions.ipynb #4f405d22
 import math, open_clip, random, torch, torch.nn.functional as F
@@ -18,6 +18,7 @@ from torch import Tensor
 from ..core import IQAError
 from ..data.scenes import SCENES
 from ..data.distortions import DISTORTIONS, recode
+from .photographs import Photographs, window
 from .textures import SIDE, clean_images
 from .camera import KINDS, capture, capture_plan, fidelity, vary
 
@@ -59,17 +60,19 @@ N_SCENES, N_ATTRIBUTES = len(SCENES), len(ATTRIBUTES) #: how many there are, 9 a
 N_TARGETS = N_SCENES + N_ATTRIBUTES + len(KINDS) #: scenes, then attributes, then kinds: 42
 
 def image_targets(
-    scene:Tensor, # (N,) number of the scene
+    scene:Tensor, # (N,) number of the scene, -1 where it is not known
     image:Tensor, # (N,3,H,W) in [0,1]
     levels:Tensor, # (N,25) in [0,5]
-    left:Tensor # (N,) what is left of the clean image, in [0,1]
-) -> Tensor: # (N,42) scenes, attributes, kinds, all in [0,1]
+    left:Tensor, # (N,) what is left of the clean image, in [0,1]
+    good:Tensor # (N,) how good the clean image is, in [0,1], where the scene is unknown
+) -> Tensor: # (N,42) scenes, attributes, kinds, all in [0,1]; scenes NaN where unknown
     "Everything that captions may talk about, as numbers; the quality comes first among the attributes."
-    seen = appearance(image)
-    seen['quality'] = left*(.7 + .3*seen['appeal'])
+    seen, known = appearance(image), scene >= 0
+    seen['quality'] = left*torch.where(known, .7 + .3*seen['appeal'], good)
     for a,kinds in SPOILS.items(): seen[a] = 1 - levels[:, [KINDS.index(k) for k in kinds]].amax(1)/5
     attributes = torch.stack([seen[a].clamp(0,1) for a in ATTRIBUTES], 1)
-    return torch.cat([F.one_hot(scene, N_SCENES), attributes, levels/5], 1)
+    scenes = torch.where(known[:,None], F.one_hot(scene.clamp_min(0), N_SCENES).float(), math.nan)
+    return torch.cat([scenes, attributes, levels/5], 1)
 
 # %% ../../nbs/tiny/62_captions.ipynb #eb20ea5f
 GROUP = 3 #: images of a scene
@@ -83,6 +86,17 @@ def _one_kind(x, rng):
         if level: y[j:j+1] = d.fn(x[j:j+1], d.levels[level-1], torch.Generator().manual_seed(seed)).clamp(0,1)
     return y, levels, .6*fidelity(x, y) + .4*(1 - levels.amax(1)/5)
 
+def _mixture(x, rng):
+    "Three strengths of a mixture of kinds in random order: the images, their levels, what is left of them."
+    chosen, y, levels = rng.sample(range(len(KINDS)), rng.randint(2, 4)), x.clone(), torch.zeros(GROUP, len(KINDS))
+    tops, seed = [rng.uniform(1, 5) for _ in chosen], rng.getrandbits(40)
+    for j,strength in enumerate(rng.sample((0., .25, .5, .75, 1.), GROUP)):
+        for k,top in zip(chosen, tops):
+            levels[j,k] = level = round(top*strength)
+            d = DISTORTIONS[KINDS[k]]
+            if level: y[j:j+1] = d.fn(y[j:j+1], d.levels[level-1], torch.Generator().manual_seed(seed)).clamp(0,1)
+    return y, levels, .6*fidelity(x, y) + .4*(1 - levels.square().sum(1).sqrt()/5).clamp(0,1)
+
 def kept_as_jpeg(
     x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
     rng:random.Random # RNG
@@ -92,26 +106,46 @@ def kept_as_jpeg(
     return torch.cat([saved(p) if rng.random() < .5 else p for p in x.split(1)])
 
 # %% ../../nbs/tiny/62_captions.ipynb #cf9f963a
+def clean_scenes(
+    n:int, # how many
+    photos:Photographs|None, # to take windows of; None draws all of them
+    share:float, # of them that are windows
+    rng:random.Random, # RNG of the drawings and windows
+    g:torch.Generator # RNG of all else
+) -> tuple[Tensor, Tensor, Tensor]: # (n,3,SIDE,SIDE) in [0,1]; (n,) scenes, -1 = unknown; (n,) how good, in [0,1]
+    "Clean images: drawings, and windows of photographs."
+    real = torch.tensor([photos is not None and rng.random() < share for _ in range(n)])
+    if real.all(): real[0] = False   # there is always a drawing
+    scene = torch.tensor([rng.choice((SCENES.index('others'), *[rng.randrange(N_SCENES)]*6)) for _ in range(n)])
+    clean, good = torch.empty(n, 3, SIDE, SIDE), torch.ones(n)
+    clean[~real] = vary(clean_images(scene[~real], rng, g), g)
+    for i in real.nonzero()[:,0].tolist():
+        k = rng.randrange(len(photos.files))
+        clean[i], scene[i], good[i] = window(photos.files[k], rng, SIDE), -1, .65 + .35*float(photos.natural[k])
+    return clean, scene, good
+
+# %% ../../nbs/tiny/62_captions.ipynb #51db4d23
 def make_shard(
     seed:int, # of the training
     number:int, # of the shard
-    scenes:int = 12 # how many are drawn
-) -> tuple[Tensor, Tensor]: # (scenes*3,3,SIDE,SIDE) uint8, and (scenes*3,42) targets in [0,1]
-    "Draw scenes, vary and distort them, and say what is true of each image."
+    scenes:int = 12, # how many
+    photos:Photographs|None = None, # to take windows of; None draws all scenes
+    share:float = .6 # of the scenes that are windows of photographs
+) -> tuple[Tensor, Tensor]: # (scenes*3,3,SIDE,SIDE) uint8, and (scenes*3,42) targets in [0,1], unknown ones NaN
+    "Make clean scenes, distort them, and say what is true of each image."
     rng = random.Random(f'{seed}/{number}')
     g = torch.Generator().manual_seed(rng.getrandbits(40))
-    scene = [rng.choice((SCENES.index('others'), *[rng.randrange(N_SCENES)]*6)) for _ in range(scenes)]
-    scene = torch.tensor(scene)
-    clean = vary(clean_images(scene, rng, g), g).repeat_interleave(GROUP, 0)
-    taken = torch.tensor([rng.random() < .5 for _ in range(scenes)]).repeat_interleave(GROUP)
+    clean, scene, good = (t.repeat_interleave(GROUP, 0) for t in clean_scenes(scenes, photos, share, rng, g))
+    spoilers = rng.choices((None, _one_kind, _mixture), (.5, .3, .2), k=scenes)   # None is the camera
+    taken = torch.tensor([s is None for s in spoilers]).repeat_interleave(GROUP)
     y, levels, left = clean.clone(), torch.zeros(len(clean), len(KINDS)), torch.ones(len(clean))
     if taken.any():
         plan = capture_plan(int(taken.sum()), rng)
         y[taken], levels[taken], left[taken] = capture(clean[taken], plan, g)
-    for i in range(0, len(clean), GROUP):
-        if not taken[i]: y[i:i+GROUP], levels[i:i+GROUP], left[i:i+GROUP] = _one_kind(clean[i:i+GROUP], rng)
+    for i,spoil in zip(range(0, len(clean), GROUP), spoilers):
+        if spoil: y[i:i+GROUP], levels[i:i+GROUP], left[i:i+GROUP] = spoil(clean[i:i+GROUP], rng)
     y = kept_as_jpeg(y, rng)
-    return (y*255).round().byte(), image_targets(scene.repeat_interleave(GROUP), y, levels, left)
+    return (y*255).round().byte(), image_targets(scene, y, levels, left, good)
 
 # %% ../../nbs/tiny/62_captions.ipynb #3815ade7
 #: words for quality, and where they are on the scale
@@ -164,29 +198,45 @@ def phrase(
     return text if rng.random() < .8 or text.startswith(PREFIX) else PREFIX + text
 
 # %% ../../nbs/tiny/62_captions.ipynb #8d6bcd0a
+def _about_quality(targets, claims, rng):
+    "A word for the quality; notes what it claims."
+    word = fitting(QUALITY_WORDS, targets[N_SCENES].item(), rng)
+    claims[N_SCENES] = QUALITY_WORDS[word]
+    return f'{word} quality'
+
+def _about_attribute(targets, claims, rng):
+    "A word for an attribute that stands out; notes what it claims."
+    s, a = N_SCENES, N_ATTRIBUTES
+    i = rng.choice([i for i in range(1, a) if targets[s+i] > .75 or targets[s+i] < .35] or [0])
+    worse = 0 if targets[s+i] > .5 else 1
+    claims[s+i] = targets[s+i].round(decimals=1)
+    return rng.choice(list(ATTRIBUTES.values())[i])[worse]
+
+def _about_kind(targets, claims, rng):
+    "The end of a caption that names a distortion and its strength; notes what it claims."
+    first = N_SCENES + N_ATTRIBUTES
+    k = rng.choice(targets[first:].nonzero()[:,0].tolist())
+    word = fitting(STRENGTH_WORDS, targets[first+k].item(), rng)
+    claims[first+k] = STRENGTH_WORDS[word]
+    return f" with {word} {rng.choice(KIND_WORDS[KINDS[k]].split(', '))}"
+
+# %% ../../nbs/tiny/62_captions.ipynb #c55ddd6f
 def caption(
     targets:Tensor, # (42,) of one image
-    rng:random.Random # RNG
+    rng:random.Random, # RNG
+    quality:float = 1. # share of the captions that may speak of quality, attributes and distortions
 ) -> tuple[str, Tensor]: # the text; (42,) what it claims: the targets it mentions, NaN elsewhere
     "Say some of the targets."
-    s, a, noun = N_SCENES, N_ATTRIBUTES, rng.choice(('photo', 'photo', 'picture', 'image'))
-    claims, adjective, tail = torch.full_like(targets, math.nan), '', ''
-    about = rng.choice(('quality', 'quality', 'attribute', ''))
-    if about == 'quality':
-        word = fitting(QUALITY_WORDS, targets[s].item(), rng)
-        claims[s], adjective = QUALITY_WORDS[word], f'{word} quality'
-    elif about == 'attribute':
-        i = rng.choice([i for i in range(1, a) if targets[s+i] > .75 or targets[s+i] < .35] or [0])
-        worse = 0 if targets[s+i] > .5 else 1
-        claims[s+i], adjective = targets[s+i].round(decimals=1), rng.choice(list(ATTRIBUTES.values())[i])[worse]
-    present = targets[s+a:].nonzero()[:,0].tolist()
-    if present and rng.random() < .5:
-        k = rng.choice(present)
-        word = fitting(STRENGTH_WORDS, targets[s+a+k].item(), rng)
-        claims[s+a+k] = STRENGTH_WORDS[word]
-        tail = f" with {word} {rng.choice(KIND_WORDS[KINDS[k]].split(', '))}"
-    if not (adjective or tail) or rng.random() < .5:
-        i = int(targets[:s].argmax())
+    noun, claims, adjective, tail = rng.choice(('photo', 'photo', 'picture', 'image')), targets*math.nan, '', ''
+    known, silent = not targets[0].isnan(), quality < 1 and rng.random() >= quality
+    about = rng.choice(('quality', 'quality', 'attribute', '')) if not silent else ''
+    if about == 'quality': adjective = _about_quality(targets, claims, rng)
+    elif about == 'attribute': adjective = _about_attribute(targets, claims, rng)
+    if not silent and (targets[N_SCENES + N_ATTRIBUTES:] > 0).any() and rng.random() < .5:
+        tail = _about_kind(targets, claims, rng)
+    if not known and not (adjective or tail): adjective = _about_quality(targets, claims, rng)
+    if known and (not (adjective or tail) or rng.random() < .5):
+        i = int(targets[:N_SCENES].argmax())
         claims[i], tail = 1., f' of a {rng.choice(SCENE_WORDS[SCENES[i]])}' + tail
     return phrase(adjective, noun, tail, rng), claims
 
@@ -195,10 +245,11 @@ def caption_fit(
     targets:Tensor, # (N,42) of the images
     claims:Tensor, # (M,42) of the captions, NaN = not mentioned
     width:float = .15 # how far off a claim may be
-) -> Tensor: # (N,M) in (0,1], 1 = all that is claimed is true
+) -> Tensor: # (N,M) in (0,1], 1 = all that is claimed is true; NaN where a claim can't be judged
     "How well each caption fits each image."
     off = (targets[:,None] - claims[None]).square().nan_to_num(0.).sum(-1)
-    return torch.exp(-off/(2*width**2))
+    unknown = (targets[:,None].isnan() & ~claims[None].isnan()).any(-1)
+    return torch.exp(-off/(2*width**2)).masked_fill(unknown, math.nan)
 
 # %% ../../nbs/tiny/62_captions.ipynb #a79b627a
 def questions(
