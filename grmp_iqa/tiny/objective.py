@@ -196,18 +196,19 @@ def training_losses(
 ) -> dict: # name -> loss, the names as in `LOSS_WEIGHTS`
     "The losses of a batch; each text is encoded once, and half of the images get a caption."
     targets, n = batch['targets'], len(batch['targets'])
-    told = targets[::2] if quality == 1 else targets[~targets[:,0].isnan()][::2]   # of subjects that are known
+    known = ~targets[:,0].isnan()
+    told = targets[known][::2] if quality < 1 and known.any() else targets[::2]
     captions, asked = dict(caption(f, rng, quality) for f in told), questions(rng, 5)
     texts = [*captions, *(t for q in asked for t in q[1:]), *SCENE_PROMPTS]
     prompted, fresh = rng.random() < .5, rng.random() < .5
     v = pooled_feature(clip, x, random_prompt(clip) if prompted else None)
     logits = clip.logit_scale.exp() * v @ encode_words(clip, texts, ids, fresh).T
     said, pairs, scenes = logits.split([len(captions), 2*len(asked), N_SCENES], 1)
-    yes, known = pairs[:,::2] - pairs[:,1::2], ~targets[:,0].isnan()
-    answer = targets[:, [N_SCENES + q[0] for q in asked]]
+    yes, answer = pairs[:,::2] - pairs[:,1::2], targets[:, [N_SCENES + q[0] for q in asked]]
+    scene = F.cross_entropy(scenes[:n][known], targets[known,:N_SCENES].argmax(1), reduction='sum')
     parts = dict(caption=caption_loss(said[:n], caption_fit(targets, torch.stack(list(captions.values())).to(x.device))),
                  ask=F.binary_cross_entropy_with_logits(yes[:n], answer),
-                 scene=F.cross_entropy(scenes[:n][known], targets[known,:N_SCENES].argmax(1)),
+                 scene=scene/known.sum().clamp_min(1),
                  rank=ranking_loss(yes[:n,0], targets[:,N_SCENES]),
                  auxiliary=auxiliary_loss(clip.auxiliary(8*v[:n]), targets))
     if 'natural' not in batch: return parts
