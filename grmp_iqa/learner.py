@@ -201,16 +201,32 @@ def _with_events(self:IQALearner, f, event_type, ex, final=noop):
 # %% ../nbs/36_learner.ipynb #75739804
 #: recipe -> how to fine-tune; a backbone's own card may overrule single settings
 RECIPES = {
-    'quick': dict(opt_func=Adam, bs=16, epochs=20, base_lr=2e-3, lr_mult=200., freeze_epochs=1),
+    'quick': dict(opt_func=Adam, bs=16, epochs=20, base_lr=2e-3, lr_mult=200., freeze_epochs=1, keep=1.),
     'paper': dict(opt_func=SGD, bs=192, epochs=2000, base_lr=1e-3, lr_mult=1., freeze_epochs=0, wd=1e-4,
                   plateau=dict(factor=1/.3, patience=25), min_lr=5e-7)}
 
 def recipe_settings(
     recipe:str, # a name of `RECIPES`
     backbone:Backbone # whose card may say otherwise
-) -> dict: # opt_func, bs, epochs, base_lr, lr_mult, freeze_epochs, and wd, plateau, min_lr where there
+) -> dict: # opt_func, bs, epochs, base_lr, lr_mult, freeze_epochs; keep, or wd, plateau and min_lr
     "The settings of a recipe for a backbone; raises `UnknownNameError`."
     return RECIPES[check_name(recipe, RECIPES, 'recipe')] | backbone.recipes.get(recipe, {})
+
+# %% ../nbs/36_learner.ipynb #7a98987a
+@patch
+def in_training(self:IQALearner) -> list: # tensors
+    "What `fine_tune` moves: the last blocks and the prompts."
+    if self.opt is None: self.create_opt()
+    return [p for group in self.opt.param_lists for p in group]
+
+@patch
+def go_back(self:IQALearner,
+    start:list, # copies of the tensors of `in_training`, made before the training
+    keep:float # share of the change to keep: 0 is the start, 1 all of it
+):
+    "Move the weights along the straight line to where they were (WiSE-FT; Wortsman et al., CVPR 2022)."
+    with torch.no_grad():
+        for p,s in zip(self.in_training(), start): p.copy_(s.lerp(p, keep))
 
 # %% ../nbs/36_learner.ipynb #07134096
 class StopBelow(Callback):
@@ -230,13 +246,17 @@ def fine_tune(self:IQALearner,
     base_lr:float = None, # highest learning rate of the prompts
     freeze_epochs:int = None, # before them, with the prompts alone
     lr_mult:float = None, # the last blocks learn this many times more slowly
+    keep:float = None, # share of the change that is kept afterwards, where the recipe has cycles
     **kwargs # of fastai's `fine_tune`, or of its `fit` where the recipe has no cycles
 ):
     "Train by the recipe. `TrainingError` if the loss is not a number, `RatingsError` if no validation part is there."
-    given = dict(epochs=epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult)
+    given = dict(epochs=epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult, keep=keep)
     s = self.settings | {k: v for k,v in given.items() if v is not None}
     if 'plateau' not in s:
-        return Learner.fine_tune(self, s['epochs'], s['base_lr'], s['freeze_epochs'], s['lr_mult'], **kwargs)
+        if not 0 <= s['keep'] <= 1: raise TrainingError(f"keep={s['keep']} is no share: give a number from 0 to 1.")
+        start = [p.detach().clone() for p in self.in_training()]
+        Learner.fine_tune(self, s['epochs'], s['base_lr'], s['freeze_epochs'], s['lr_mult'], **kwargs)
+        return self.go_back(start, s['keep'])
     if not len(self.dls.valid_ds):
         raise RatingsError(f"The recipe {self.recipe!r} lowers its learning rate by photos held back: pass valid=0.2.")
     cbs = [ReduceLROnPlateau(**s['plateau']), StopBelow(s['min_lr']), *L(kwargs.pop('cbs', None))]
