@@ -212,7 +212,7 @@ def recipe_settings(
     "The settings of a recipe for a backbone; raises `UnknownNameError`."
     return RECIPES[check_name(recipe, RECIPES, 'recipe')] | backbone.recipes.get(recipe, {})
 
-# %% ../nbs/36_learner.ipynb #7a98987a
+# %% ../nbs/36_learner.ipynb #054bd66b
 @patch
 def in_training(self:IQALearner) -> list: # tensors
     "What `fine_tune` moves: the last blocks and the prompts."
