@@ -95,7 +95,8 @@ def plot_study(
     fig, axes = plt.subplots(1, len(parts), figsize=(2.9*len(parts) + 1, .9 + .21*tall), dpi=80, layout='constrained')
     for ax, (panel, measure, rows), left in zip(np.atleast_1d(axes), parts, [('',), *parts]):
         y, middle = range(len(rows)), rows['median'].to_numpy()
-        ax.errorbar(middle, y, xerr=np.maximum([middle - rows.low, rows.high - middle], 0), fmt='.', ecolor='lightsteelblue', elinewidth=3)
+        ax.errorbar(middle, y, xerr=np.maximum([middle - rows.low, rows.high - middle], 0), fmt='.',
+                    ecolor='lightsteelblue', elinewidth=3)
         ax.set_yticks(y, [''] * len(rows) if left[0] == panel else rows.setting, fontsize=8)
         ax.set_ylim(len(rows) - .5, -.5)
         if ' over ' in measure: ax.axvline(0, c='grey', lw=.8, ls=':')
@@ -147,7 +148,7 @@ def mpp_grid(
     if mean.isna().all(): raise TrainingError("every setting of the grid diverged: name lower rates.")
     best = next(p for p in plan if all(p[k] == v for k,v in zip(grid, mean.idxmin())))
     chosen = rows[list(grid)].eq(pd.Series(best)[list(grid)]).all(axis=1)
-    text = rows.apply(lambda r: f'inner {r.inner_lr:g}, outer {r.outer_lr:g}, {r.visual_tokens:g} visual tokens', axis=1)
+    text = rows.apply('inner {0.inner_lr:g}, outer {0.outer_lr:g}, {0.visual_tokens:g} tokens'.format, axis=1)
     return rows.assign(panel='grid', setting=text, chosen=chosen), _file(out, **best)
 
 # %% ../../nbs/evidence/47_study.ipynb #d6ef0b97
@@ -165,9 +166,8 @@ def study_halves(
     progress:bool = True # show progress bars
 ) -> pd.DataFrame: # as `figures` gives it
     "Zero-shot, plain, each half alone and both, on photographs with ratings and on damaged ones."
-    practised, measured = dealt_photos()
+    (practised, measured), (photos, ratings) = dealt_photos(), sample_photos()
     tries, prompts = mpp_grid(out, backbone, practised, grid, epochs, folds, seed, kinds, progress)
-    photos, ratings = sample_photos()
     tables = {'sample photographs': read_ratings(ratings, photos),
               'damaged photographs': synthetic_benchmark(measured, kinds, (1, 3, 5), seed=seed)}
     runs = evaluate(HALVES, tables, (shots,), draws, out/'runs.csv', backbone, prompts, epochs=tune, seed=seed,
