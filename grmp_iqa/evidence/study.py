@@ -145,7 +145,7 @@ def mpp_grid(
     plan = [dict(zip(grid, v), epochs=epochs, fold=f) for v in product(*grid.values()) for f in range(folds)]
     rows = resumed(out/'grid.csv', plan, partial(_try_rates, out, backbone, table, seed), progress)
     mean = rows.groupby(list(grid), sort=False).loss.agg(lambda l: l.mean(skipna=False))
-    if mean.isna().all(): raise TrainingError("every setting of the grid diverged: name lower rates.")
+    if mean.isna().all(): raise TrainingError(f"Every setting of the grid {grid} diverged: lower the rates.")
     best = next(p for p in plan if all(p[k] == v for k,v in zip(grid, mean.idxmin())))
     chosen = rows[list(grid)].eq(pd.Series(best)[list(grid)]).all(axis=1)
     text = rows.apply('inner {0.inner_lr:g}, outer {0.outer_lr:g}, {0.visual_tokens:g} tokens'.format, axis=1)
@@ -180,7 +180,7 @@ def study_halves(
     return pd.concat([figures(runs, ['SRCC', 'SRCC over plain', 'angle', 'removed']),
                       figures(tries, ['held-out loss', 'loss fell by', 'held-out SRCC', 'SRCC rose by', 'best epoch'])])
 
-# %% ../../nbs/evidence/47_study.ipynb #f93fecbf
+# %% ../../nbs/evidence/47_study.ipynb #8b6b08b5
 def _practise(backbone, table, seed, draw, rate, steps, at, epochs, outer_lr, tokens, size):
     "Pre-train without a fifth of the kinds, and judge on those, before adapting and after."
     names = list(dict.fromkeys(table().distortion))
@@ -200,7 +200,7 @@ def _practise(backbone, table, seed, draw, rate, steps, at, epochs, outer_lr, to
                      'SRCC before': rank, 'SRCC after': after_rank})
     return rows
 
-# %% ../../nbs/evidence/47_study.ipynb #f60340bf
+# %% ../../nbs/evidence/47_study.ipynb #17e1159d
 def study_inner(
     out:Path, # folder for runs.csv
     backbone:Backbone, # as `load_clip` gives it
@@ -229,9 +229,9 @@ def study_inner(
     when = ('before', 'after', 'over joint training')
     return figures(runs, [f'{m} {w}' for m in ('loss', 'SRCC') for w in when])
 
-# %% ../../nbs/evidence/47_study.ipynb #42ebb038
+# %% ../../nbs/evidence/47_study.ipynb #d659f33a
 #: Where the third study starts from; every factor is changed alone from here
-DEFAULT = dict(r=.9, lam=5., rule='aligned', per='tensor', epochs=10, prompts='none')
+DEFAULT = dict(r=.9, lam=5., rule='aligned', per='tensor', epochs=10, prompts='without')
 #: What is changed alone
 ALONE = dict(rule=('conflicting',), per=('all',), epochs=(100,), prompts=('fixed', 'trained'))
 
@@ -247,13 +247,13 @@ def designed(
     start = [DEFAULT | dict(lam=l) for l in (0., DEFAULT['lam'])]
     return list({str(s): s for s in [*crossed, *start, *single]}.values())
 
-# %% ../../nbs/evidence/47_study.ipynb #726ef014
+# %% ../../nbs/evidence/47_study.ipynb #214d01ed
 def _regularised(backbone, fresh, data, seed, draw, r, lam, rule, per, epochs, prompts, shots, each):
     "Fine-tune on shots with a shortcut; SRCC on the balanced test set, what the rule did, and the scores."
     learn_from, test = data(r, draw)
     set_seed(seed + draw)
     dls = IQADataLoaders.from_table(learn_from, valid=0, device=backbone.clip.logit_scale.device)
-    learn = iqa_learner(dls, backbone, None if prompts == 'none' else fresh, rule=rule, lam=lam, per=per,
+    learn = iqa_learner(dls, backbone, None if prompts == 'without' else fresh, rule=rule, lam=lam, per=per,
                         train_visual=prompts == 'trained')
     with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
     scores, qgr = learn.scorer().score_images(list(test.image)).score, learn.gradient_regularization
@@ -264,7 +264,7 @@ def _regularised(backbone, fresh, data, seed, draw, r, lam, rule, per, epochs, p
                  removed=float(np.median(qgr.removed)), told=srcc(at_equal_level, said),
                  link=-srcc(learn_from.said, learn_from.mos), scores=json.dumps(scores.round(4).tolist()))]
 
-# %% ../../nbs/evidence/47_study.ipynb #2a98e613
+# %% ../../nbs/evidence/47_study.ipynb #0563deae
 def _panels(runs):
     "The runs in the panels they belong to, with a name; the default is in both."
     changed = [[f'{k} {r[k]}' for k in list(DEFAULT)[2:] if r[k] != DEFAULT[k]] for r in runs.to_dict('records')]
@@ -304,7 +304,7 @@ def study_shortcuts(
     return figures(_panels(runs), ['SRCC', *alike, 'angle', 'removed', 'quality told by the scene',
                                    'scores told by the scene'])
 
-# %% ../../nbs/evidence/47_study.ipynb #b4712d15
+# %% ../../nbs/evidence/47_study.ipynb #5114cc23
 #: The studies by name: what runs them, and what is different in their full size
 STUDIES = {
     'halves': (study_halves, dict(draws=10, epochs=8, folds=2, grid=GRID | dict(inner_lr=(.01, .1, .5),
@@ -324,7 +324,7 @@ def study_page(
         parts.append(f'**{panel}**, draws: {rows.draws.max()}\n\n{markdown(wide)}')
     return '\n'.join(parts)
 
-# %% ../../nbs/evidence/47_study.ipynb #b32d77b2
+# %% ../../nbs/evidence/47_study.ipynb #6cd25963
 def study(
     which:str, # a name of `STUDIES`
     out:str|Path, # folder for the runs, table.csv, table.md and figure.png
