@@ -316,7 +316,7 @@ def study_page(
     table:pd.DataFrame # as `study` gives it
 ) -> str: # Markdown: a table for each panel, a row a setting
     "The figures with their intervals."
-    said = [interval_text(r['median'], r.low, r.high) for r in table.to_dict('records')]
+    said = [interval_text(r.median, r.low, r.high) for r in table.itertuples()]
     parts = []
     for panel, rows in table.assign(text=said).groupby('panel', sort=False):
         wide = rows.pivot(index='setting', columns='measure', values='text')
