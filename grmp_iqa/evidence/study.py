@@ -79,8 +79,7 @@ def figures(
 SHOWN = {
     'halves': [('sample photographs', 'SRCC'), ('sample photographs', 'SRCC over plain'),
                ('damaged photographs', 'SRCC'), ('damaged photographs', 'SRCC over plain')],
-    'inner': [('meta-learning', 'loss after'), ('meta-learning', 'loss over joint training'),
-              ('meta-learning', 'SRCC over joint training')],
+    'inner': [('meta-learning', 'loss over joint training'), ('meta-learning', 'SRCC over joint training')],
     'shortcuts': [('r x lambda', 'SRCC'), ('r x lambda', 'SRCC over lambda 0'), ('one at a time', 'SRCC over lambda 0'),
                   ('one at a time', 'rank correlation with lambda 0')]}
 
@@ -91,13 +90,14 @@ def plot_study(
     "Medians with their 95 % intervals; a line at 0 for differences."
     parts = [(p, m, table[(table.panel == p) & (table.measure == m)]) for p,m in shown]
     parts = [part for part in parts if len(part[2])]
-    tall = max(len(rows) for *_, rows in parts)
-    fig, axes = plt.subplots(1, len(parts), figsize=(2.9*len(parts) + 1, .9 + .21*tall), dpi=80, layout='constrained')
-    for ax, (panel, measure, rows), left in zip(np.atleast_1d(axes), parts, [('',), *parts]):
-        y, middle = range(len(rows)), rows['median'].to_numpy()
+    size = 2.9*len(parts) + 1, .9 + .21*max(len(rows) for *_, rows in parts)
+    fig, axes = plt.subplots(1, len(parts), figsize=size, dpi=80, layout='constrained')
+    for ax, (panel, measure, rows), left in zip(np.atleast_1d(axes), parts, [('', '', table), *parts]):
+        y, middle, names = range(len(rows)), rows['median'].to_numpy(), rows.setting.tolist()
+        ax.locator_params(axis='x', nbins=4)
         ax.errorbar(middle, y, xerr=np.maximum([middle - rows.low, rows.high - middle], 0), fmt='.',
                     ecolor='lightsteelblue', elinewidth=3)
-        ax.set_yticks(y, [''] * len(rows) if left[0] == panel else rows.setting, fontsize=8)
+        ax.set_yticks(y, [''] * len(y) if left[0] == panel and names == left[2].setting.tolist() else names, fontsize=8)
         ax.set_ylim(len(rows) - .5, -.5)
         if ' over ' in measure: ax.axvline(0, c='grey', lw=.8, ls=':')
         ax.set(xlabel=measure, title='' if left[0] == panel else panel)
