@@ -274,6 +274,7 @@ def _panels(runs):
     return pd.concat([runs.assign(panel='r x lambda', setting=crossed)[plain].sort_values(['r', 'lam'], kind='stable'),
                       runs.assign(panel='one at a time', setting=name)[there]], ignore_index=True)
 
+# %% ../../nbs/evidence/47_study.ipynb #359ce6f4
 def study_shortcuts(
     out:Path, # folder for runs.csv
     backbone:Backbone, # as `load_clip` gives it
@@ -304,7 +305,7 @@ def study_shortcuts(
     return figures(_panels(runs), ['SRCC', *alike, 'angle', 'removed', 'quality told by the scene',
                                    'scores told by the scene'])
 
-# %% ../../nbs/evidence/47_study.ipynb #5114cc23
+# %% ../../nbs/evidence/47_study.ipynb #100670cd
 #: The studies by name: what runs them, and what is different in their full size
 STUDIES = {
     'halves': (study_halves, dict(draws=10, epochs=8, folds=2, grid=GRID | dict(inner_lr=(.01, .1, .5),
@@ -324,7 +325,7 @@ def study_page(
         parts.append(f'**{panel}**, draws: {rows.draws.max()}\n\n{markdown(wide)}')
     return '\n'.join(parts)
 
-# %% ../../nbs/evidence/47_study.ipynb #6cd25963
+# %% ../../nbs/evidence/47_study.ipynb #2793ce33
 def study(
     which:str, # a name of `STUDIES`
     out:str|Path, # folder for the runs, table.csv, table.md and figure.png
