@@ -244,8 +244,7 @@ def designed(
     crossed = [DEFAULT | dict(r=r, lam=l) for r in rs for l in (0., *(l for l in lams if l))]
     single = [DEFAULT | {k: v} | dict(lam=lam) for k,values in alone.items() for v in values
               for lam in ([0., DEFAULT['lam']] if k in ('epochs', 'prompts') else [DEFAULT['lam']])]
-    start = [DEFAULT | dict(lam=l) for l in (0., DEFAULT['lam'])]
-    return list({str(s): s for s in [*crossed, *start, *single]}.values())
+    return list({str(s): s for s in [*crossed, DEFAULT | dict(lam=0.), DEFAULT, *single]}.values())
 
 # %% ../../nbs/evidence/47_study.ipynb #214d01ed
 def _regularised(backbone, fresh, data, seed, draw, r, lam, rule, per, epochs, prompts, shots, each):
