@@ -6,7 +6,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'demo', 'training_table', 'pretrain', 'import_prompts_command', 'adapt', 'open_scorer', 'score',
-           'explain_command', 'train_backbone_command', 'bench_command', 'out_of_memory', 'main']
+           'explain_command', 'train_backbone_command', 'bench_command', 'study_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
@@ -26,6 +26,7 @@ from .learner import IQADataLoaders, iqa_learner
 from .evidence.released import from_reference
 from .evidence.bench import bench_methods, bench_tiny
 from .evidence.demo import run_demo
+from .evidence.study import STUDIES, study
 from .use.explain import explain_photos, rated_table
 from .use.options import *
 from .tiny.recipe import train_backbone
@@ -231,6 +232,18 @@ def bench_command(
         table = bench_tiny(out, photos, ratings, pristine, subject, draws, seed=seed, device=device)
         print('\n' + '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False)))
     print(f"\nThe table is in {out}")
+
+# %% ../nbs/70_cli.ipynb #5d7c10ab
+@app.command('study')
+def study_command(
+    which:StudyPart, out:StudyFolder = Path('grmp-iqa-study'), draws:StudyDraws = None, full:FullStudy = False,
+    backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
+    seed:Seed = 0, device:Device = None,
+):
+    "Study when each half of the method helps."
+    check_name(which, STUDIES, 'study')   # before a backbone is loaded
+    study(which, out, load_clip(backbone, weights, download, device=device), draws, full, seed, device)
+    print('\n' + (out/'table.md').read_text(encoding='utf-8') + f"\nThe table and its figure are in {out}")
 
 # %% ../nbs/70_cli.ipynb #22f96dec
 def out_of_memory(

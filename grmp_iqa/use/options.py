@@ -12,7 +12,8 @@ __all__ = ['Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download',
            'Checkpoint', 'Prompts', 'Recipe', 'BatchOfSteps', 'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder',
            'Rated', 'Before', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released',
            'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom',
-           'Methods', 'BenchEpochs', 'option', 'rating_columns', 'listed', 'shot_numbers', 'tested']
+           'Methods', 'BenchEpochs', 'StudyPart', 'StudyFolder', 'StudyDraws', 'FullStudy', 'option', 'rating_columns',
+           'listed', 'shot_numbers', 'tested']
 
 # %% ../../nbs/use/54_options.ipynb #d4ae74da
 import typer
@@ -134,6 +135,14 @@ TransferFrom = Annotated[str|None, option("Rated database, named as in --benchma
 Methods = Annotated[str, option("Methods to compare, comma-separated, with pyiqa:NAME for a metric of pyiqa; all by "
                                 "default, and with --sweep GRMP-IQA alone.")]
 BenchEpochs = Annotated[int|None, option('Epochs of fine-tuning; by default 10, or what the recipe says.', min=1)]
+StudyPart = Annotated[str, typer.Argument(help="'halves' (does each half help?), 'inner' (is it the meta-learning?) or "
+                                               "'shortcuts' (gradient regularisation where the subject tells the "
+                                               "quality).")]
+StudyFolder = Annotated[Path, option('Folder for the table, the figure and the runs; runs that are there are not '
+                                     'repeated.')]
+StudyDraws = Annotated[int|None, option('Random draws; by default what the size of the study says.', min=1)]
+FullStudy = Annotated[bool, option('The whole design, which takes hours on two cores, not the quick one.')]
+
 
 # %% ../../nbs/use/54_options.ipynb #4a6f4315
 def listed(
