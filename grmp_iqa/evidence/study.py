@@ -277,7 +277,7 @@ def _panels(runs):
 def study_shortcuts(
     out:Path, # folder for runs.csv
     backbone:Backbone, # as `load_clip` gives it
-    draws:int = 3, # of shots and test set
+    draws:int = 2, # of shots and test set
     rs:tuple = (0., .3, .6, .9), # strengths of the shortcut
     lams:tuple = (0., 1., 5., 10.), # strengths of the regularisation
     alone:dict = ALONE, # what is changed alone, as `designed` takes it
