@@ -24,7 +24,7 @@ TINY = dict(embed_dim=192,
 #: how it sees a photograph, as `Crops` takes it
 CROPS = dict(size=SIZE, squash=None, short_side=512, grid=3, half_grid=2, whole=True, train=4)
 #: rates that suit it, in place of those of the learner's `RECIPES`
-RATES = {'quick': dict(base_lr=5e-3, lr_mult=5.)}
+RATES = {'quick': dict(base_lr=5e-3, lr_mult=5., keep=.8)}
 
 # %% ../../nbs/tiny/59_network.ipynb #124db92b
 def clip_normalise(
