@@ -32,7 +32,7 @@ from .clip.vit import encode
 from .clip.checkpoints import prompt_card
 from .data.loaders import IQADataLoaders
 from .prompts import QualityCLIP, pool_crops
-from .losses import TrainingError, quality_loss, semantic_loss
+from .losses import TrainingError, partly, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .scoring import Scorer, show_predictions
 
@@ -212,22 +212,6 @@ def recipe_settings(
     "The settings of a recipe for a backbone; raises `UnknownNameError`."
     return RECIPES[check_name(recipe, RECIPES, 'recipe')] | backbone.recipes.get(recipe, {})
 
-# %% ../nbs/36_learner.ipynb #054bd66b
-@patch
-def in_training(self:IQALearner) -> list: # tensors
-    "What `fine_tune` moves: the last blocks and the prompts."
-    if self.opt is None: self.create_opt()
-    return [p for group in self.opt.param_lists for p in group]
-
-@patch
-def go_back(self:IQALearner,
-    start:list, # copies of the tensors of `in_training`, made before the training
-    keep:float # share of the change to keep: 0 is the start, 1 all of it
-):
-    "Move the weights along the straight line to where they were (WiSE-FT; Wortsman et al., CVPR 2022)."
-    with torch.no_grad():
-        for p,s in zip(self.in_training(), start): p.copy_(s.lerp(p, keep))
-
 # %% ../nbs/36_learner.ipynb #07134096
 class StopBelow(Callback):
     "End the training when the learning rate has fallen below a limit."
@@ -253,10 +237,8 @@ def fine_tune(self:IQALearner,
     given = dict(epochs=epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult, keep=keep)
     s = self.settings | {k: v for k,v in given.items() if v is not None}
     if 'plateau' not in s:
-        if not 0 <= s['keep'] <= 1: raise TrainingError(f"keep={s['keep']} is no share: give a number from 0 to 1.")
-        start = [p.detach().clone() for p in self.in_training()]
-        Learner.fine_tune(self, s['epochs'], s['base_lr'], s['freeze_epochs'], s['lr_mult'], **kwargs)
-        return self.go_back(start, s['keep'])
+        with partly(self.opt.param_lists.concat(), s['keep']):
+            return Learner.fine_tune(self, s['epochs'], s['base_lr'], s['freeze_epochs'], s['lr_mult'], **kwargs)
     if not len(self.dls.valid_ds):
         raise RatingsError(f"The recipe {self.recipe!r} lowers its learning rate by photos held back: pass valid=0.2.")
     cbs = [ReduceLROnPlateau(**s['plateau']), StopBelow(s['min_lr']), *L(kwargs.pop('cbs', None))]

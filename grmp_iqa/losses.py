@@ -6,10 +6,11 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/losses.html.md"""
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'quality_loss', 'TrainingError', 'semantic_loss', 'task_loss', 'detached', 'pieces', 'loss_and_gradient',
-           'descend']
+           'descend', 'partly']
 
 # %% ../nbs/31_losses.ipynb #8bab0e67
 import torch, torch.nn.functional as F
+from contextlib import contextmanager
 from torch import Tensor
 from torch.func import functional_call
 
@@ -88,3 +89,16 @@ def descend(
     "One step of an optimiser along a gradient that is given."
     for n,t in theta.items(): t.grad = gradient[n]
     optimizer.step()
+
+# %% ../nbs/31_losses.ipynb #9fa0afd2
+@contextmanager
+def partly(
+    params:list, # tensors that are trained inside; moved in place
+    keep:float # share of their change to keep: 1 all of it, 0 none
+):
+    "Context manager: train inside, and go back part of the way at the end (WiSE-FT). `TrainingError` for no share."
+    if not 0 <= keep <= 1: raise TrainingError(f"keep={keep} is no share of a change: give a number from 0 to 1.")
+    start = [p.detach().clone() for p in params]
+    yield
+    with torch.no_grad():
+        for p,s in zip(params, start): p.copy_(s.lerp(p, keep))
