@@ -49,7 +49,7 @@ def demo(
     drawn:Annotated[bool, option('Use distorted drawings as the target, in place of photographs.')] = False,
     shots:Annotated[int, option('Labelled photographs to adapt with.', min=2)] = 50,
     draws:Annotated[int, option('How often labelled and test photographs are drawn anew.', min=1)] = 5,
-    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 10,
+    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 20,
     pretrain_epochs:DemoEpochs = None,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,
@@ -195,7 +195,7 @@ def explain_command(
 def train_backbone_command(
     out:BackboneFolder = Path('backbone'),
     minutes:Annotated[float, option('How long to train.', min=0.)] = 60.,
-    photos:Annotated[Path|None, option('Folder of photographs to train on besides drawings; no ratings needed.')] = None,
+    photos:Annotated[Path|None, option('Folder of photographs to train on as well; no ratings needed.')] = None,
     words:Annotated[str, option('What captions speak of: all, or subject (a CLIP that hardly knows quality).')] = 'all',
     about:Annotated[str, option('What the card shall say of the photographs, such as their licence.')] = '',
     workers:Annotated[int, option('Processes that make images.', min=0)] = 1,

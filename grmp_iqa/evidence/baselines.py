@@ -40,7 +40,7 @@ class Setting:
     table:pd.DataFrame # all images of the benchmark; their scores are not looked at
     prompts:Path|None = None # file of meta-learned prompts (MPP), for the baselines that start from some
     released_prompts:Path|None = None # the same, learned as the authors' released code does
-    epochs:int = 10 # passes over the shots, for everyone who trains
+    epochs:int = 20 # passes over the shots, for everyone who trains
     seed:int = 0 # of this run
     device:str = None # where to train and score; None is the best there is
     kept:dict = field(default_factory=dict, repr=False) # values that do not depend on the shots, by name; see `once`

@@ -298,7 +298,7 @@ def run_demo(
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     shots:int = 50, # labelled images to learn from
     draws:int = 5, # random draws of labelled images and test images
-    epochs:int = 10, # of fine-tuning
+    epochs:int = 20, # of fine-tuning
     pretrain_epochs:int|None = None, # of meta-prompt pre-training; None takes prompts that ship with the backbone, or 8
     seed:int = 0, # of everything
     device:str = None, # where to train and score; None is the best there is

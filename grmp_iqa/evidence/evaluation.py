@@ -23,7 +23,7 @@ from ..data.splits import BENCHMARKS, Split, cross_database, few_shot_splits, lo
 from ..clip.backbones import Backbone, load_clip
 from ..scoring import versions
 from ..clip.checkpoints import hub_file, prompt_card
-from ..learner import RECIPES
+from ..learner import recipe_settings
 from .baselines import Baseline, Setting, find_baseline
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #a418d133
@@ -102,7 +102,7 @@ def evaluate(
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     prompts:str|Path = 'auto', # meta-learned prompts, for baselines that start from some; 'auto' for those that ship
     released_prompts:str|Path = None, # the same for the authors' way of learning them
-    epochs:int = None, # of training on the shots; None is 10, or what a recipe other than 'quick' says
+    epochs:int = None, # of training on the shots; None is what the recipe says
     root:str|Path = None, # folder of folders of databases, named as in `BENCHMARKS`
     seed:int = 0, # of the splits; draw d trains with seed + d
     device:str = None, # where to train and score; None is the best there is
@@ -114,7 +114,7 @@ def evaluate(
 ) -> pd.DataFrame: # a row a run: benchmark, method, shots, draw, metrics, angle, reason, seed, split, backbone, ...
     "Every method on every draw; `reason` says why one did not run; `IQAError` where none can."
     bb, baselines = load_clip(backbone, device=device), _baselines(methods)
-    epochs = epochs or (10 if recipe == 'quick' else RECIPES[check_name(recipe, RECIPES, 'recipe')]['epochs'])
+    epochs = epochs or recipe_settings(recipe, bb)['epochs']
     given = Setting(bb, None, bb.prompts if prompts == 'auto' else prompts, released_prompts, epochs, device=device,
                     source=source, batch=batch, recipe=recipe)
     for file in filter(None, (given.prompts, given.released_prompts)): prompt_card(file)   # an error for another file

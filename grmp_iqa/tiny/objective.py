@@ -206,7 +206,8 @@ def training_losses(
     said, pairs, scenes = logits.split([len(captions), 2*len(asked), N_SCENES], 1)
     yes, answer = pairs[:,::2] - pairs[:,1::2], targets[:, [N_SCENES + q[0] for q in asked]]
     scene = F.cross_entropy(scenes[:n][known], targets[known,:N_SCENES].argmax(1), reduction='sum')
-    parts = dict(caption=caption_loss(said[:n], caption_fit(targets, torch.stack(list(captions.values())).to(x.device))),
+    claims = torch.stack(list(captions.values())).to(x.device)
+    parts = dict(caption=caption_loss(said[:n], caption_fit(targets, claims)),
                  ask=F.binary_cross_entropy_with_logits(yes[:n], answer),
                  scene=scene/known.sum().clamp_min(1),
                  rank=ranking_loss(yes[:n,0], targets[:,N_SCENES]),

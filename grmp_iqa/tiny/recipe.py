@@ -90,6 +90,7 @@ class Training:
         "What two trainings must share to be the same."
         return dict(seed=self.seed, words=self.words, photographs=len(self.photos.files) if self.photos else 0)
 
+# %% ../../nbs/tiny/64_recipe.ipynb #6a7db54a
 @patch
 def take(self:Training,
     x:Tensor, # (N,K,3,SIZE,SIZE) crops of a batch
@@ -112,8 +113,8 @@ def save(self:Training,
     path:str|Path # file to write
 ):
     "Save the state, whole or not at all."
-    state = dict(identity=self.identity, clip=self.clip.state_dict(), ema=self.ema, opts=[o.state_dict() for o in self.opts],
-                 step=self.step, minutes=self.minutes, history=self.history)
+    state = dict(identity=self.identity, clip=self.clip.state_dict(), ema=self.ema,
+                 opts=[o.state_dict() for o in self.opts], step=self.step, minutes=self.minutes, history=self.history)
     with atomic_write(path) as part: torch.save(state, part)
 
 @patch
@@ -163,7 +164,8 @@ def save_tiny(
 ) -> Path: # the folder
     "Write weights, configuration and card; `IQAError` where there is something already."
     check_folder(folder)
-    state = {k: v.detach().cpu().half().contiguous() for k,v in state.items() if not k.startswith(('auxiliary.', 'statistics.'))}
+    heads = ('auxiliary.', 'statistics.')   # not kept
+    state = {k: v.detach().cpu().half().contiguous() for k,v in state.items() if not k.startswith(heads)}
     state |= dict(token_ids=ids, vocab_size=torch.tensor(TINY['text_cfg']['vocab_size']))
     config = {'model_cfg': TINY, 'views': CROPS, 'recipes': RATES, 'training': card}
     with atomic_write(folder) as part:
@@ -188,7 +190,8 @@ def train_backbone(
     "Train a tiny CLIP from nothing, or go on with a training that was stopped; `IQAError` where something is already."
     check_folder(folder)
     state, threads = Path(f'{folder}.training'), torch.get_num_threads()
-    run = Training(seed, load_photographs(photos, f'{folder}.photographs.csv', progress=progress) if photos else None, words)
+    shown = load_photographs(photos, f'{folder}.photographs.csv', progress=progress) if photos else None
+    run = Training(seed, shown, words)
     if state.exists(): run.load(state)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))   # a core for each worker
     try: fit_tiny(run, steps, minutes if steps or minutes else 60., workers, state, progress)

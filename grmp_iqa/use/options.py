@@ -134,7 +134,7 @@ TestOn = Annotated[str, option('With --train-on: benchmarks to test on, on their
 TransferFrom = Annotated[str|None, option("Rated database, named as in --benchmarks, for the method 'transfer'.")]
 Methods = Annotated[str, option("Methods to compare, comma-separated, with pyiqa:NAME for a metric of pyiqa; all by "
                                 "default, and with --sweep GRMP-IQA alone.")]
-BenchEpochs = Annotated[int|None, option('Epochs of fine-tuning; by default 10, or what the recipe says.', min=1)]
+BenchEpochs = Annotated[int|None, option('Epochs of fine-tuning; by default what the recipe says.', min=1)]
 StudyPart = Annotated[str, typer.Argument(help="'halves' (does each half help?), 'inner' (is it the meta-learning?) or "
                                                "'shortcuts' (gradient regularisation where the subject tells the "
                                                "quality).")]
