@@ -35,7 +35,7 @@ def call(monkeypatch, capsys, *args):
 def test_the_installed_command(photos):
     run = lambda *args: subprocess.run([COMMAND, *args], capture_output=True, text=True)
     assert run('score', photos/'0.jpg').stdout.startswith('image,score,error')
-    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'train-backbone', 'bench'))
+    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'train-backbone', 'bench', 'study'))
     failed = run('score', photos/'missing.jpg')
     assert failed.returncode == 2 and 'missing.jpg' in failed.stderr and 'Traceback' not in failed.stderr
 
