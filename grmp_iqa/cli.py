@@ -49,7 +49,7 @@ def demo(
     drawn:Annotated[bool, option('Use distorted drawings as the target, in place of photographs.')] = False,
     shots:Annotated[int, option('Labelled photographs to adapt with.', min=2)] = 50,
     draws:Annotated[int, option('How often labelled and test photographs are drawn anew.', min=1)] = 5,
-    epochs:Annotated[int, option('Epochs of fine-tuning.', min=1)] = 20,
+    epochs:BenchEpochs = None,
     pretrain_epochs:DemoEpochs = None,
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, lower_is_better:LowerIsBetter = False,

@@ -91,7 +91,7 @@ def teacher_feature(self:GradientRegularization): # (N,D), of length one
     if not self.depth: return self.teacher.encode_image(*self.xb)
     visual, tokens = self.teacher.clip.visual, self.hooks[0].stored
     features = encode(visual, tokens, precision=self.teacher.precision, start=self.depth)
-    return pool_crops(features, find_bs(self.yb), getattr(visual, 'spread', None))
+    return pool_crops(features, find_bs(self.yb), visual)
 
 # %% ../nbs/36_learner.ipynb #da0f4ff6
 @patch

@@ -92,10 +92,10 @@ def prefixes(self:VisualPrompt,
 def pool_crops(
     features:Tensor, # (N*K,D)
     n:int, # images N
-    spread:nn.Module|None = None # W: (N,D) -> (N,D); None where the backbone has none
+    visual:nn.Module|None = None # image encoder, whose `spread` is W: (N,D) -> (N,D); most have none
 ) -> Tensor: # (N,D), of length one
     "One feature of each image: the mean of its crops' features, each of length one, and what their spread adds."
-    crops = F.normalize(features.unflatten(0, (n, -1)), dim=-1)
+    crops, spread = F.normalize(features.unflatten(0, (n, -1)), dim=-1), getattr(visual, 'spread', None)
     mean = crops.mean(1)
     if spread is not None and crops.shape[1] > 1: mean = mean + spread((crops.var(1) + 1e-6).sqrt())
     return F.normalize(mean, dim=-1)
@@ -111,7 +111,7 @@ def image_features(
     "Prompted CLIP features, pooled over the crops of each image."
     crops = images.flatten(0, -4)
     features = encode(visual, crops, prompt.prefixes(len(crops)), prompt.norm, precision, tap=tap)
-    return pool_crops(features, len(images), getattr(visual, 'spread', None))
+    return pool_crops(features, len(images), visual)
 
 # %% ../nbs/30_prompts.ipynb #89140c94
 ANTONYMS = ('high quality', 'low quality')

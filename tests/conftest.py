@@ -1,4 +1,21 @@
 "Tests compute in main memory, also on a machine with a GPU; `test_devices` has one that is not there."
-import os
+import json, os
+
+import pytest
 
 os.environ['CUDA_VISIBLE_DEVICES'] = ''   # before torch is imported, and for every process that a test starts
+
+
+@pytest.fixture(scope='session')
+def backbone(tmp_path_factory):
+    "A folder with a vision transformer of two narrow blocks and random weights, as open_clip lays one out"
+    import torch   # here, after the line above
+    from safetensors.torch import save_file
+    from grmp_iqa.clip.backbones import build_clip
+    folder = tmp_path_factory.mktemp('backbone')
+    config = dict(embed_dim=16, quick_gelu=True, vision_cfg=dict(image_size=32, patch_size=16, width=64, layers=2),
+                  text_cfg=dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=1))
+    (folder/'open_clip_config.json').write_text(json.dumps(dict(model_cfg=config, preprocess_cfg=dict(mean=[.5]*3, std=[.25]*3))))
+    torch.manual_seed(0)
+    save_file(build_clip(config).state_dict(), folder/'open_clip_model.safetensors')
+    return folder

@@ -1,26 +1,15 @@
 "Pre-training from published databases: the command, its recipes, what stays the same when it is interrupted, and its mistakes."
-import json, shutil, sys
+import shutil, sys
 
 import pytest, torch, trees
-from grmp_iqa.clip.backbones import build_clip, load_clip
+from grmp_iqa.clip.backbones import load_clip
 from grmp_iqa.cli import main
 from grmp_iqa.meta import RECIPES, make_recipe, meta_pretrain
 from grmp_iqa.clip.checkpoints import prompt_card
 from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.tasks import TaskSampler, database_table
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-
-@pytest.fixture(scope='module')
-def backbone(tmp_path_factory):
-    "A folder with a vision transformer of two narrow blocks and random weights, as open_clip lays one out"
-    folder = tmp_path_factory.mktemp('backbone')
-    config = dict(embed_dim=16, quick_gelu=True, vision_cfg=dict(image_size=32, patch_size=16, width=64, layers=2),
-                  text_cfg=dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=1))
-    (folder/'open_clip_config.json').write_text(json.dumps(dict(model_cfg=config, preprocess_cfg=dict(mean=[.5]*3, std=[.25]*3))))
-    torch.manual_seed(0)
-    save_file(build_clip(config).state_dict(), folder/'open_clip_model.safetensors')
-    return folder
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):

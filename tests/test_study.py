@@ -1,15 +1,13 @@
 "The three studies in miniature: what they write, that they go on, and their mistakes."
-import json, sys
+import sys
 
-import pandas as pd, pytest, torch
+import pandas as pd, pytest
 from grmp_iqa.cli import main
-from grmp_iqa.clip.backbones import build_clip, load_clip
 from grmp_iqa.core import IQAError
 from grmp_iqa.data.distortions import DISTORTIONS
 from grmp_iqa.evidence import study as studies
 from grmp_iqa.evidence.baselines import HALVES
 from grmp_iqa.evidence.study import DEFAULT, SHOWN, designed, study
-from safetensors.torch import save_file
 
 KINDS = list(DISTORTIONS)[:6]
 SMALL = {'halves': dict(draws=2, grid=dict(inner_lr=(0., .1), outer_lr=(.01,), visual_tokens=(2,)), epochs=1, shots=4, tune=1, kinds=KINDS),
@@ -18,21 +16,10 @@ SMALL = {'halves': dict(draws=2, grid=dict(inner_lr=(0., .1), outer_lr=(.01,), v
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    "A folder with a vision transformer of two narrow blocks and random weights, as open_clip lays one out"
-    folder = tmp_path_factory.mktemp('backbone')
-    config = dict(embed_dim=16, quick_gelu=True, vision_cfg=dict(image_size=32, patch_size=16, width=64, layers=2),
-                  text_cfg=dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=1))
-    (folder/'open_clip_config.json').write_text(json.dumps(dict(model_cfg=config, preprocess_cfg=dict(mean=[.5]*3, std=[.25]*3))))
-    torch.manual_seed(0)
-    save_file(build_clip(config).state_dict(), folder/'open_clip_model.safetensors')
-    return folder
-
-@pytest.fixture(scope='module')
-def made(folder, tmp_path_factory):
-    "Name -> (folder, table) of each study"
+def made(backbone, tmp_path_factory):
+    "Name -> (backbone, table) of each study"
     out = tmp_path_factory.mktemp('studies')
-    return {name: (out/name, study(name, out/name, folder, device='cpu', progress=False, **how)) for name, how in SMALL.items()}
+    return {name: (out/name, study(name, out/name, backbone, device='cpu', progress=False, **how)) for name, how in SMALL.items()}
 
 
 @pytest.mark.parametrize('name', SMALL)
@@ -47,19 +34,19 @@ def test_writes_table_page_and_figure(made, name):
     assert set(SHOWN[name]) <= shown
 
 @pytest.mark.parametrize('name', SMALL)
-def test_repeats_nothing(made, folder, name, monkeypatch):
+def test_repeats_nothing(made, backbone, name, monkeypatch):
     out, table = made[name]
     def never(*args, **kwargs): raise AssertionError('run again')
     for what in ('meta_pretrain', 'iqa_learner'): monkeypatch.setattr(studies, what, never)
     monkeypatch.setattr('grmp_iqa.evidence.evaluation.one_run', never)
-    again = study(name, out, folder, device='cpu', progress=False, **SMALL[name])
+    again = study(name, out, backbone, device='cpu', progress=False, **SMALL[name])
     pd.testing.assert_frame_equal(again, table)
 
-def test_goes_on_where_it_was(made, folder, tmp_path):
+def test_goes_on_where_it_was(made, backbone, tmp_path):
     "A run that was lost is made again, and is the same"
     out, table = made['shortcuts']
-    study('shortcuts', tmp_path/'part', folder, device='cpu', progress=False, **SMALL['shortcuts'] | dict(draws=1))
-    whole = study('shortcuts', tmp_path/'part', folder, device='cpu', progress=False, **SMALL['shortcuts'])
+    study('shortcuts', tmp_path/'part', backbone, device='cpu', progress=False, **SMALL['shortcuts'] | dict(draws=1))
+    whole = study('shortcuts', tmp_path/'part', backbone, device='cpu', progress=False, **SMALL['shortcuts'])
     pd.testing.assert_frame_equal(whole, table)
 
 def test_halves_choose_on_held_out_kinds_and_measure_other_photographs(made):
@@ -109,10 +96,10 @@ def call(monkeypatch, capsys):
         return status, capsys.readouterr()
     return run
 
-def test_command(made, folder, call, monkeypatch):
+def test_command(made, backbone, call, monkeypatch):
     out, _ = made['shortcuts']
     monkeypatch.setitem(studies.STUDIES, 'shortcuts', (studies.study_shortcuts, SMALL['shortcuts']))
-    status, printed = call('shortcuts', '--full', '--draws', 2, '--backbone', folder, '--out', out, '--device', 'cpu')
+    status, printed = call('shortcuts', '--full', '--draws', 2, '--backbone', backbone, '--out', out, '--device', 'cpu')
     assert status == 0 and '**one at a time**' in printed.out and str(out) in printed.out
 
 @pytest.mark.parametrize('args, said', [(['havles'], "'halves'"), (['inner', '--backbone', 'EMPTY'], 'EMPTY'), (['inner', '--draws', 0], 'draws')])
@@ -122,11 +109,11 @@ def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path, call, args, said)
     status, printed = call(*args, '--out', tmp_path/'out', '--device', 'cpu')
     assert status == 2 and said in printed.err and not (tmp_path/'out').exists()
 
-def test_a_folder_of_something_else_is_left_alone(made, folder, tmp_path, call):
+def test_a_folder_of_something_else_is_left_alone(made, backbone, tmp_path, call):
     out, _ = made['shortcuts']
-    status, printed = call('inner', '--backbone', folder, '--out', out, '--device', 'cpu')
+    status, printed = call('inner', '--backbone', backbone, '--out', out, '--device', 'cpu')
     assert status == 2 and "study='shortcuts'" in printed.err
     status, printed = call('shortcuts', '--backbone', 'tiny', '--out', out, '--device', 'cpu')   # other weights
     assert status == 2 and 'backbone=' in printed.err
     (tmp_path/'thesis').mkdir(); (tmp_path/'thesis'/'chapter.txt').write_text('mine')
-    with pytest.raises(IQAError, match='thesis'): study('inner', tmp_path/'thesis', folder, device='cpu')
+    with pytest.raises(IQAError, match='thesis'): study('inner', tmp_path/'thesis', backbone, device='cpu')

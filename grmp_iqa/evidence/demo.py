@@ -22,6 +22,7 @@ from .pages import inline_svg, photo_grid, table_html, terms_html, write_page
 from ..clip.backbones import Backbone, load_clip
 from ..meta import pretrained_prompts
 from ..scoring import plot_predictions, versions
+from ..learner import recipe_settings
 from .baselines import HALVES, Setting, fine_tuned
 from .evaluation import compare, evaluate, plot_shots, protocol_splits, summarise
 
@@ -298,7 +299,7 @@ def run_demo(
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
     shots:int = 50, # labelled images to learn from
     draws:int = 5, # random draws of labelled images and test images
-    epochs:int = 20, # of fine-tuning
+    epochs:int = None, # of fine-tuning; None is what the recipe says
     pretrain_epochs:int|None = None, # of meta-prompt pre-training; None takes prompts that ship with the backbone, or 8
     seed:int = 0, # of everything
     device:str = None, # where to train and score; None is the best there is
@@ -307,6 +308,7 @@ def run_demo(
 ) -> pd.DataFrame: # the table, as `demo_table` gives it
     "Five methods on rated photographs, and a report; goes on with what the same call began. `IQAError` where it can't."
     bb, table = load_clip(backbone, device=device), demo_target(photos, ratings, drawn, seed, **columns)
+    epochs = epochs or recipe_settings('quick', bb)['epochs']
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
     photos, ratings = photos and str(Path(photos).resolve()), ratings and str(ratings)
     settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws, **columns,

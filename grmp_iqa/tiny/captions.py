@@ -77,13 +77,16 @@ def image_targets(
 # %% ../../nbs/tiny/62_captions.ipynb #eb20ea5f
 GROUP = 3 #: images of a scene
 
+def _distorted(image, k, level, seed):
+    "One image (1,3,H,W) by the kind of number k at a level, 0 to 5."
+    d, g = DISTORTIONS[KINDS[k]], torch.Generator().manual_seed(seed)
+    return d.fn(image, d.levels[level-1], g).clamp(0,1) if level else image
+
 def _one_kind(x, rng):
     "Three levels of one kind: the images, their levels, what is left of them."
     k, seed, y, levels = rng.randrange(len(KINDS)), rng.getrandbits(40), x.clone(), torch.zeros(GROUP, len(KINDS))
-    d = DISTORTIONS[KINDS[k]]
     for j,level in enumerate(rng.sample(range(6), GROUP)):
-        levels[j,k] = level
-        if level: y[j:j+1] = d.fn(x[j:j+1], d.levels[level-1], torch.Generator().manual_seed(seed)).clamp(0,1)
+        levels[j,k], y[j:j+1] = level, _distorted(x[j:j+1], k, level, seed)
     return y, levels, .6*fidelity(x, y) + .4*(1 - levels.amax(1)/5)
 
 def _mixture(x, rng):
@@ -93,10 +96,10 @@ def _mixture(x, rng):
     for j,strength in enumerate(rng.sample((0., .25, .5, .75, 1.), GROUP)):
         for k,top in zip(chosen, tops):
             levels[j,k] = level = round(top*strength)
-            d = DISTORTIONS[KINDS[k]]
-            if level: y[j:j+1] = d.fn(y[j:j+1], d.levels[level-1], torch.Generator().manual_seed(seed)).clamp(0,1)
+            y[j:j+1] = _distorted(y[j:j+1], k, level, seed)
     return y, levels, .6*fidelity(x, y) + .4*(1 - levels.square().sum(1).sqrt()/5).clamp(0,1)
 
+# %% ../../nbs/tiny/62_captions.ipynb #9003e1d1
 def kept_as_jpeg(
     x:Tensor, # (N,3,SIDE,SIDE) in [0,1]
     rng:random.Random # RNG

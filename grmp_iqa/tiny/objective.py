@@ -169,10 +169,12 @@ def encode_words(
 ) -> Tensor: # (M,D), of length one
     "Features of texts."
     tokens = row_numbers(texts, ids, clip.context_length).to(clip.logit_scale.device)
-    context, x = TextPrompt(4*fresh, clip.token_embedding.embedding_dim), row_numbers([PREFIX], ids, 8)[0,1]
-    place = (tokens[:,1:5] == x).all(1)[:,None,None]
-    put = lambda module, args, out: torch.where(place, context.requires_grad_(False)(out), out)
-    hooks = [clip.token_embedding.register_forward_hook(put)] if fresh else []
+    hooks = []
+    if fresh:
+        context = TextPrompt(4, clip.token_embedding.embedding_dim).requires_grad_(False)
+        place = (tokens[:,1:5] == row_numbers([PREFIX], ids, 8)[0,1]).all(1)[:,None,None]
+        put = lambda module, args, out: torch.where(place, context(out), out)
+        hooks = [clip.token_embedding.register_forward_hook(put)]
     with hooked(*hooks), torch.autocast(tokens.device.type, torch.bfloat16):
         return clip.encode_text(tokens, normalize=True).float()
 

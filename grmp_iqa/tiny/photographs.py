@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.stats import rankdata
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -31,11 +31,7 @@ def square(
     side:int = WHOLE # in pixels
 ) -> Tensor: # (3,side,side) uint8
     "The middle square of an image."
-    image = open_image(image)
-    short = min(image.size)
-    l, t = (image.width - short)//2, (image.height - short)//2
-    if image.size != (side, side):
-        image = image.resize((side, side), Image.Resampling.BICUBIC, box=(l, t, l + short, t + short))
+    image = ImageOps.fit(open_image(image), (side, side), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 def window(
@@ -59,7 +55,6 @@ def photo_row(
     file:str|Path # a photograph
 ) -> list: # NIQE, IL-NIQE, 36 NSS features; `ImageError` for one that can't be measured
     "What natural-scene statistics say about one photograph."
-    torch.set_num_threads(1)
     image = Image.fromarray(square(file).permute(1, 2, 0).numpy())
     row = [*(float(judge(image)) for judge in _judges()), *nss_features(image)]
     if np.isfinite(row).all(): return row
@@ -83,7 +78,7 @@ def photo_table(
     workers = os.cpu_count() if workers is None else workers
     bar = lambda rows: list(tqdm(rows, 'measuring', len(files), disable=not progress))
     if workers:
-        with ProcessPoolExecutor(workers) as pool: rows = bar(pool.map(photo_row, files, chunksize=8))
+        with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool: rows = bar(pool.map(photo_row, files, chunksize=8))
     else: rows = bar(map(photo_row, files))
     found = pd.DataFrame(rows, columns=['niqe', 'ilniqe', *(f'nss{i}' for i in range(36))])
     found.insert(0, 'image', names)

@@ -82,7 +82,7 @@ class Training:
         self.words, self.photos = check_name(words, LOSS_WEIGHTS, 'choice of words'), photos
         self.clip, self.ids = new_tiny(seed)
         self.opts, self.seed, self.decay = optimisers(self.clip), seed, decay
-        self.step, self.minutes, self.history = 0, 0., []
+        self.step, self.minutes, self.history, self.parts = 0, 0., [], {}
         self.ema = {k: v.detach().clone() for k,v in self.clip.state_dict().items()}
 
     @property
@@ -200,6 +200,6 @@ def train_backbone(
                                machine=machine or f'{os.cpu_count()} CPU cores', losses=run.history)
     save_tiny(folder, run.ema, run.ids, card)
     state.unlink(missing_ok=True)
-    losses = ', '.join(f'{k} loss {v:.3f}' for k,v in run.parts.items()) if hasattr(run, 'parts') else 'none left'
-    if progress: print(f"{folder}: {run.step} steps in {run.minutes:.1f} minutes, {losses}")
+    losses = ''.join(f', {k} loss {v:.3f}' for k,v in run.parts.items())
+    if progress: print(f"{folder}: {run.step} steps in {run.minutes:.1f} minutes{losses}")
     return Path(folder)

@@ -143,7 +143,6 @@ StudyFolder = Annotated[Path, option('Folder for the table, the figure and the r
 StudyDraws = Annotated[int|None, option('Random draws; by default what the size of the study says.', min=1)]
 FullStudy = Annotated[bool, option('The whole design, which takes hours on two cores, not the quick one.')]
 
-
 # %% ../../nbs/use/54_options.ipynb #4a6f4315
 def listed(
     text:str # comma-separated
