@@ -11,7 +11,7 @@ from grmp_iqa.prompts import hooked, pool_crops
 def feature(model, images):
     "Image features: a set of prompts goes in after the class token at the first block, and is replaced at each of the others."
     visual, prompt, crops = model.clip.visual, model.visual_prompt, images.flatten(0, -4)
-    pooled = lambda: pool_crops(visual(crops), len(images), getattr(visual, 'spread', None))
+    pooled = lambda: pool_crops(visual(crops), len(images), visual)
     if not prompt.n_tokens: return pooled()
     def at(i):
         tokens, old = prompt.shallow if i == 0 else prompt.deep[i-1:i], 0 if i == 0 else prompt.n_tokens

@@ -310,10 +310,9 @@ def run_demo(
     bb, table = load_clip(backbone, device=device), demo_target(photos, ratings, drawn, seed, **columns)
     epochs = epochs or recipe_settings('quick', bb)['epochs']
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
-    photos, ratings = photos and str(Path(photos).resolve()), ratings and str(ratings)
-    settings = dict(photos=photos, ratings=ratings, drawn=drawn, backbone=bb.name, shots=shots, draws=draws, **columns,
-                    epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
-    out = open_folder(out, settings)
+    data = dict(photos=photos and str(Path(photos).resolve()), ratings=ratings and str(ratings), drawn=drawn, **columns)
+    how = dict(backbone=bb.name, shots=shots, draws=draws, epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
+    out = open_folder(out, settings := data | how)
     prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
     results = evaluate(HALVES, table, (shots,), draws, out/'runs.csv', bb, prompts,
                        epochs=epochs, seed=seed, device=device, progress=progress)

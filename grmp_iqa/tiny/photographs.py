@@ -78,7 +78,8 @@ def photo_table(
     workers = os.cpu_count() if workers is None else workers
     bar = lambda rows: list(tqdm(rows, 'measuring', len(files), disable=not progress))
     if workers:
-        with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool: rows = bar(pool.map(photo_row, files, chunksize=8))
+        with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            rows = bar(pool.map(photo_row, files, chunksize=8))
     else: rows = bar(map(photo_row, files))
     found = pd.DataFrame(rows, columns=['niqe', 'ilniqe', *(f'nss{i}' for i in range(36))])
     found.insert(0, 'image', names)
