@@ -11,6 +11,7 @@ setup(
     description=cfg['description'], author=cfg['author'], keywords=cfg['keywords'], license_expression=cfg['license'],
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Intended Audience :: Education',
                  'Programming Language :: Python :: 3', 'Topic :: Scientific/Engineering :: Image Processing'],
-    install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements'), 'bench': lines('bench_requirements')},
+    install_requires=lines('requirements'),
+    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'bench', 'app')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': lines('nbdev'), 'pyiqa.archs': lines('pyiqa_archs')},
 )
