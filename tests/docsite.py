@@ -10,14 +10,18 @@ from pathlib import Path
 import yaml
 from project import ROOT
 
+KATEX = re.compile(r'https://cdn\.jsdelivr\.net/npm/katex@[\d.]+/dist/')   # where smalldocs takes equations from
+BADGE = re.compile(r'\[!\[([^\]]*)\]\(https://[^)]*\)\]')   # a picture from the network, inside a link
 LINK = re.compile(r'(\]\()(?!https?://|#)([^)\s]+)(\))')   # a relative link of the index notebook, or a picture
 NUMBERED = re.compile(r'\b\d\d_(?=\w+\.ipynb)')
 
 
-def without_output_file(notebook):
-    "A processed notebook, as text, without the front matter that only Quarto reads"
+def without_network(notebook):
+    "A processed notebook, as text, without the front matter that only Quarto reads, and with words in place of badges"
     front = notebook['cells'][0]
     front['source'] = re.sub(r'^output-file:.*\n', '', ''.join(front['source']), flags=re.M)
+    for cell in notebook['cells']:
+        if cell['cell_type'] == 'markdown': cell['source'] = BADGE.sub(r'[\1]', ''.join(cell['source']))
     return json.dumps(notebook)
 
 def without_quarto_keys(file):
@@ -36,7 +40,7 @@ def process(folder):
     pages = project/'_proc'
     for file in [*pages.rglob('*.ipynb'), *pages.glob('*.yml')]:
         text = NUMBERED.sub('', file.read_text(encoding='utf-8'))
-        if file.suffix == '.ipynb': text = without_output_file(json.loads(text))
+        if file.suffix == '.ipynb': text = without_network(json.loads(text))
         file.write_text(text, encoding='utf-8')
         file = file.rename(file.with_name(NUMBERED.sub('', file.name)))
         if file.suffix == '.yml': without_quarto_keys(file)
@@ -47,6 +51,16 @@ def smalldocs(pages, *args):
     run = subprocess.run([Path(sys.executable).with_name('smalldocs'), *args], cwd=pages, capture_output=True, text=True)
     return run.stdout + run.stderr, run.returncode
 
+def render(pages):
+    "Make the site of processed notebooks, whose equations need no network; gives what smalldocs printed and its exit status"
+    text, status = smalldocs(pages, 'render', '--strict')
+    if status: return text, status
+    shutil.copytree(ROOT/'nbs'/'katex', pages/'_docs'/'site_libs'/'katex')
+    for page in (pages/'_docs').rglob('*.html'):
+        up = '../'*(len(page.relative_to(pages/'_docs').parts) - 1)
+        page.write_text(KATEX.sub(f'{up}site_libs/katex/', page.read_text(encoding='utf-8')), encoding='utf-8')
+    return text, status
+
 
 def pictures():
     "The two pictures of the README, as bytes by file: figures that the tour holds, by the label of their cell"
@@ -55,6 +69,17 @@ def pictures():
         cell = next(o for o in tour if f'#| label: fig-{label}\n' in o['source'])
         return next(base64.b64decode(o['data']['image/png']) for o in cell['outputs'] if 'image/png' in o.get('data', {}))
     return {ROOT/'nbs'/'images'/f'{label}.png': figure(label) for label in ('method', 'result')}
+
+def card():
+    "What social networks show of a page: the title over the eight photographs, 1200 x 630"
+    import matplotlib.pyplot as plt
+    fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor='#12355b')
+    fig.text(.06, .76, 'grmp_iqa', size=58, color='white', weight='bold')
+    fig.text(.06, .62, 'Teach CLIP to score photographs from a handful of ratings.', size=24, color='#f2c879')
+    ax = fig.add_axes((.04, .08, .92, .42))
+    ax.imshow(plt.imread(ROOT/'nbs'/'images'/'result.png'))
+    ax.axis('off')
+    fig.savefig(ROOT/'nbs'/'images'/'card.png', metadata={'Software': None})
 
 def readme():
     "The text of README.md: the index notebook, with its links as they are from the root"
@@ -67,11 +92,12 @@ if __name__ == '__main__':
     if sys.argv[1:] == ['README.md']:
         out.write_text(readme(), encoding='utf-8')
         for file, picture in pictures().items(): file.parent.mkdir(exist_ok=True); file.write_bytes(picture)
+        card()
         sys.exit()
     if out.exists(): sys.exit(f'{out} is there already: name another folder, or remove it.')
     with tempfile.TemporaryDirectory() as tmp:
         pages = process(tmp)
-        text, status = smalldocs(pages, 'render')
+        text, status = render(pages)
         print(text)
         if not status: shutil.copytree(pages/'_docs', out)
     sys.exit(status)

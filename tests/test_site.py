@@ -4,7 +4,7 @@ import html, json, re
 import pytest
 
 pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Python 3.11')
-from docsite import process, smalldocs
+from docsite import process, render, smalldocs
 from project import NOTEBOOKS, ROOT, stem
 
 @pytest.fixture(scope='module')
@@ -12,7 +12,7 @@ def pages(tmp_path_factory): return process(tmp_path_factory.mktemp('site'))
 
 @pytest.fixture(scope='module')
 def site(pages):
-    text, status = smalldocs(pages, 'render', '--strict')
+    text, status = render(pages)
     assert status == 0, text
     return pages/'_docs'
 
@@ -59,3 +59,16 @@ def test_what_users_meet_first_has_an_api_entry(name, site):
 
 @every_notebook
 def test_signatures_name_real_classes(notebook, site): assert re.findall(r'__main__\.[A-Z]\w*', page_of(site, notebook)) == []
+
+@every_notebook
+def test_reads_without_a_network(notebook, site):
+    "No script, style or picture comes from elsewhere; links may lead there"
+    page = page_of(site, notebook)
+    assert re.findall(r'<(?:script|img|iframe)[^>]* src="(https?:[^"]*)"|<link[^>]*rel="(?:stylesheet|icon)"[^>]* href="(https?:[^"]*)"', page) == []
+
+@every_notebook
+def test_has_a_social_card_and_a_mark(notebook, site):
+    page = page_of(site, notebook)
+    assert re.search(r'property="og:image" content="https://[^"]*/images/card.png"', page) and 'name="twitter:card" content="summary_large_image"' in page
+    assert re.search(r'<img src="[^"]*images/logo.svg" alt="A photograph', page) and re.search(r'<link[^>]*rel="icon"', page)
+    assert 'minutes to read' in page   # the script that counts them
