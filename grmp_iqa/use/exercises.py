@@ -21,7 +21,7 @@ from jupyterquiz import display_quiz
 
 from ..core import IQAError, atomic_write
 
-# %% ../../nbs/use/55_exercises.ipynb #20c9f523
+# %% ../../nbs/use/55_exercises.ipynb #d5144baa
 class Verdict:
     "What a check found: `passed`, and a `message` for the person who answered."
     def __init__(self,
@@ -42,8 +42,9 @@ class Verdict:
     def _repr_html_(self):
         (colour, words), text = self._look, self.message.replace('&', '&amp;').replace('<', '&lt;')
         text = re.sub('`([^`]+)`', r'<code>\1</code>', text)
+        chip = f'<b style="background:{colour};color:#fff;padding:.1em .5em;border-radius:.3em">{words}</b>'
         return (f'<div role="status" style="border-left:4px solid {colour};padding:.3em .8em;margin:.3em 0">'
-                f'<b style="background:{colour};color:#fff;padding:.1em .5em;border-radius:.3em">{words}</b> {text}</div>')
+                f'{chip} {text}</div>')
 
 # %% ../../nbs/use/55_exercises.ipynb #7e512bc2
 class NotYet(Exception):
