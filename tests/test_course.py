@@ -52,7 +52,7 @@ def test_exercise_is_task_check_answer_solution(chapter, number):
     found = cells(chapter)
     at = next(i for i, c in enumerate(found) if 'check' in c['tags'] and f'@exercise({number},' in c['source'])
     task, check, answer, solution = found[at-1:at+3]
-    assert re.match(rf'### Exercise {number}: \S.*\n+\*Difficulty [★☆]{{3}}, \d+ minutes?\.\*', task['source'])
+    assert re.search(rf'^### Exercise {number}: \S.*\n+\*Difficulty [★☆]{{3}}, \d+ minutes?\.\*', task['source'], re.M)
     assert check['source'].startswith('#| code-fold: true') and f'def check_{number}(' in check['source']
     assert answer['cell_type'] == 'code' and not answer['tags'] and '...' in answer['source']
     lines = solution['source'].rstrip().splitlines()
@@ -63,7 +63,7 @@ def test_exercise_is_task_check_answer_solution(chapter, number):
 @every_chapter
 def test_closes_with_questions_and_further_reading(chapter):
     found = cells(chapter)
-    titles = [c['source'].splitlines()[0] for c in found if c['source'].startswith('## ')]
+    titles = [line for c in found if c['cell_type'] == 'markdown' for line in c['source'].splitlines() if line.startswith('## ')]
     assert titles[-2:] == ['## Questions', '## Further reading']
     calls = [o for c in found if c['source'].startswith('quiz(') for o in ast.walk(ast.parse(c['source'])) if isinstance(o, ast.Call) and getattr(o.func, 'id', '') == 'quiz']
     assert len(calls) == 1 and 4 <= len(calls[0].args[0].elts) <= 6
@@ -85,6 +85,23 @@ def test_class_gets_every_check_and_no_solution(chapter, tmp_path):
     assert BEGIN not in text and END not in text and numbers(students) == numbers(whole)
     kept, gone = [c['source'] for c in cells(students)], [c['source'] for c in cells(whole) if c['tags'] == ['solution']]
     assert gone and not set(gone) & set(kept) and len(kept) == len(cells(whole)) - len(gone)
+
+def bound(tree):
+    "Names that a cell gives a value, parameters of its functions included"
+    names = {o.id for o in ast.walk(tree) if isinstance(o, ast.Name) and isinstance(o.ctx, ast.Store)}
+    return names | {o.arg for o in ast.walk(tree) if isinstance(o, ast.arg)} | {o.name for o in tree.body if isinstance(o, (ast.FunctionDef, ast.ClassDef))}
+
+@every_chapter
+def test_goes_on_without_an_answer(chapter):
+    "In the version without solutions, no later cell uses what an exercise asks for"
+    asked, used = set(), []
+    for c in [c for c in cells(chapter) if c['cell_type'] == 'code' and 'check' not in c['tags']]:
+        tree = ast.parse(c['source'])
+        if 'solution' in c['tags']: asked |= {o.id for a in tree.body[-1].value.args for o in ast.walk(a) if isinstance(o, ast.Name)} & bound(tree)
+        elif not re.search(r'^check_\d+\(.*\Z', c['source'], re.M):
+            used += [(o.id, c['source'][:60]) for o in ast.walk(tree) if isinstance(o, ast.Name) and o.id in asked - bound(tree)]
+            asked -= bound(tree)
+    assert used == []
 
 
 # --- what a chapter does
