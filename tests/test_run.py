@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, each in a process of its own, so that no one's memory adds to another's.
+"""Every notebook runs from top to bottom, each in a process of its own, so that no one's memory adds to another's; the chapters in test_course.
 
 As many run at a time as there are cores (`GRMP_IQA_TEST_JOBS` says otherwise), each on one thread.
 """
@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from project import NOTEBOOKS, ROOT, stem
+from project import CHAPTERS, JOBS, NOTEBOOKS, ROOT, stem
 
-JOBS = int(os.environ.get('GRMP_IQA_TEST_JOBS', os.cpu_count() or 1))
+RUN = [o for o in NOTEBOOKS if o not in CHAPTERS]
 
 
 def run(notebook):
@@ -21,11 +21,11 @@ def run(notebook):
 
 @cache
 def started():
-    "All notebooks on their way, the longest files first"
+    "These notebooks on their way, the longest files first"
     pool = ThreadPoolExecutor(JOBS)
-    return {o: pool.submit(run, o) for o in sorted(NOTEBOOKS, key=lambda o: -o.stat().st_size)}
+    return {o: pool.submit(run, o) for o in sorted(RUN, key=lambda o: -o.stat().st_size)}
 
-@pytest.mark.parametrize('notebook', NOTEBOOKS, ids=stem)
+@pytest.mark.parametrize('notebook', RUN, ids=stem)
 def test_runs(notebook):
     status, output = started()[notebook].result()
     assert status == 0, output[-6000:]
