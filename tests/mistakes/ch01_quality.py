@@ -1,0 +1,22 @@
+"Typical mistakes in the exercises of chapter 1: what was done, the answer, and words that the check must say."
+MISTAKES = {
+    1: [("the correlation of the values", "def answer(x, y): return np.corrcoef(x, y)[0,1]", "values themselves"),
+        ("argsort taken for ranks", "def answer(x, y): return np.corrcoef(np.argsort(x), np.argsort(y))[0,1]", "not which rank"),
+        ("ranks without regard to ties", "def answer(x, y):\n    r = lambda v: np.argsort(np.argsort(v, kind='stable'))\n    return np.corrcoef(r(x), r(y))[0,1]", "share the mean"),
+        ("the whole matrix", "def answer(x, y): return np.corrcoef(pd.Series(x).rank(), pd.Series(y).rank())", "one number")],
+    2: [("a straight line", "def answer(x): return 2*x + 3", "straight line"),
+        ("turned around", "def answer(x): return 1/x", "turned around"),
+        ("bent too little", "def answer(x): return x**2", "bend harder"),
+        ("rounded to whole stars", "def answer(x): return np.exp(3*np.round(x))", "become equal")],
+    3: [("both sides drawn apart", "def answer(x, y):\n    rng, n = np.random.default_rng(0), len(x)\n    return np.quantile([srcc(x[rng.integers(n, size=n)], y[rng.integers(n, size=n)]) for _ in range(1000)], [.025, .975])", "with both its ratings"),
+        ("drawn without replacement", "def answer(x, y):\n    rng, n = np.random.default_rng(0), len(x)\n    draws = [rng.permutation(n) for _ in range(300)]\n    return np.quantile([srcc(x[i], y[i]) for i in draws], [.025, .975])", "with replacement"),
+        ("the extremes", "def answer(x, y):\n    rng, n = np.random.default_rng(0), len(x)\n    draws = [rng.integers(n, size=n) for _ in range(1000)]\n    s = [srcc(x[i], y[i]) for i in draws]\n    return min(s), max(s)", "not the extremes"),
+        ("half of the samples", "def answer(x, y):\n    rng, n = np.random.default_rng(0), len(x)\n    draws = [rng.integers(n, size=n) for _ in range(1000)]\n    return np.quantile([srcc(x[i], y[i]) for i in draws], [.25, .75])", "95 %")],
+    4: [("without the square", "def answer(r, within): return int(np.ceil(1.96*np.std(r, ddof=1)/within))", "square is missing"),
+        ("one standard error", "def answer(r, within): return int(np.ceil((np.std(r, ddof=1)/within)**2))", "1.96 standard errors"),
+        ("the standard error for the spread", "def answer(r, within): return int(np.ceil((1.96*np.std(r, ddof=1)/len(r)**.5/within)**2))", "standard error of the ratings"),
+        ("the whole width", "def answer(r, within): return int(np.ceil((1.96*np.std(r, ddof=1)/(2*within))**2))", "one side of it")],
+    5: [("the agreement of the halves", "def answer(t): return plcc(t[:,::2].mean(1), t[:,1::2].mean(1))", "only half the people"),
+        ("without the root", "def answer(t):\n    r = plcc(t[:,::2].mean(1), t[:,1::2].mean(1))\n    return 2*r/(1 + r)", "square root"),
+        ("without Spearman-Brown", "def answer(t): return plcc(t[:,::2].mean(1), t[:,1::2].mean(1))**.5", "half of the people"),
+        ("halves that share people", "def answer(t): return plcc(t.mean(1), t.mean(1))", "no one is in both halves")]}
