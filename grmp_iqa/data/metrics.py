@@ -12,6 +12,8 @@ import numpy as np, pandas as pd, torch, warnings
 from scipy import optimize, stats
 from torch import Tensor
 
+from ..core import check_name
+
 # %% ../../nbs/data/14_metrics.ipynb #81c9a383
 def _pair(
     pred, # (N,) predicted scores: array, list, Series or tensor
@@ -108,14 +110,16 @@ def correlation_report(
     pred, # (N,) predicted scores
     mos, # (N,) opinion scores
     resamples:int = 200, # bootstrap samples; 0 leaves the intervals out
-    seed:int = 0 # of the bootstrap
+    seed:int = 0, # of the bootstrap
+    metrics = tuple(METRICS) # names of `METRICS`; the logistic fit takes most of the time
 ) -> pd.DataFrame: # one row a metric: value, low, high (percentiles 2.5 and 97.5)
     "SRCC, PLCC raw and fitted, KRCC and RMSE, with bootstrap intervals over the images."
     x, y = _pair(pred, mos)
-    report = pd.DataFrame({'value': {name: fn(x, y) for name,fn in METRICS.items()}})
+    chosen = {name: METRICS[check_name(name, METRICS, 'metric')] for name in metrics}
+    report = pd.DataFrame({'value': {name: fn(x, y) for name,fn in chosen.items()}})
     if not resamples: return report
     draws = np.random.default_rng(seed).integers(len(x), size=(resamples, len(x)))
-    sampled = pd.DataFrame([{name: fn(x[d], y[d]) for name,fn in METRICS.items()} for d in draws])
+    sampled = pd.DataFrame([{name: fn(x[d], y[d]) for name,fn in chosen.items()} for d in draws])
     return report.assign(low=sampled.quantile(0.025), high=sampled.quantile(0.975))
 
 # %% ../../nbs/data/14_metrics.ipynb #80852cc7

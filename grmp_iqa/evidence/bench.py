@@ -272,7 +272,7 @@ def rated_rows(
 ) -> dict: # measure -> value with interval, as text
     "SRCC with people's scores, without labels and with a few."
     scores = Scorer.from_model(QualityCLIP(backbone, text_tokens=0)).score_images(list(table.image)).score
-    report = correlation_report(scores, table.mos).loc['srcc']
+    report = correlation_report(scores, table.mos, metrics=['srcc']).loc['srcc']
     rows = {f'rated photographs ({len(table)}), no labels: SRCC': interval_text(report.value, report.low, report.high)}
     prompts = pretrained_prompts(out/'prompts.safetensors', backbone, seed=seed, progress=progress)
     results = evaluate(HALVES, {'rated photographs': table}, (shots,), draws, out/'runs.csv', backbone, prompts,
