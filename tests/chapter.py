@@ -1,4 +1,5 @@
-"""Run a chapter once, and put answers to each of its checks: `python tests/chapter.py CHAPTER MISTAKES REPORT`.
+"""Run a chapter once, and put answers to each of its checks: `python tests/chapter.py CHAPTER MISTAKES REPORT`, without a browser;
+with one, `running` calls `keep` after each solution.
 
 The report (JSON) holds the error that the chapter ended in, if any, and what each check said to the solution, to nothing
 and to the mistakes. The answers are put right after the chapter's own solution, with the names it has there.
@@ -10,6 +11,7 @@ from execnb.shell import CaptureShell
 from fastcore.nbio import read_nb
 
 SEEDS = range(5)
+MISTAKES = Path(__file__).parent/'mistakes'
 SKIPPED = re.compile(r'^#\|\s*(eval:\s*false|notest|slow|cuda)', re.M)
 
 
@@ -41,6 +43,17 @@ def answered(space, stub, solution, mistakes):
         wrong.append([said(check, names['answer'], s) for s in SEEDS])
     return dict(number=number, solution=[said(check, right, s) for s in SEEDS], nothing=[said(check, o) for o in nothing], mistakes=wrong)
 
+def mistakes_in(file):
+    "{number: [(what was done wrong, source, words of the message)]}; the file's suffix may be left out"
+    file = Path(file).with_suffix('.py')
+    return runpy.run_path(file)['MISTAKES'] if file.exists() else {}
+
+def keep(space, stub, solution, mistakes, out):
+    "Add to a file what a check says; for use inside a chapter"
+    out = Path(out)
+    before = json.loads(out.read_text()) if out.exists() else []
+    out.write_text(json.dumps([*before, answered(space, stub, solution, mistakes_in(mistakes))]))
+
 def report(chapter, mistakes):
     "Run a chapter from top to bottom; each check is tried as soon as its solution has run"
     nb, found, last = read_nb(chapter), [], {}
@@ -59,7 +72,7 @@ def report(chapter, mistakes):
 
 if __name__ == '__main__':
     chapter, mistakes, out = map(os.path.abspath, sys.argv[1:])
-    found = report(Path(chapter), runpy.run_path(mistakes)['MISTAKES'] if os.path.exists(mistakes) else {})
+    found = report(Path(chapter), mistakes_in(mistakes))
     Path(out).write_text(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)   # the shell's thread would keep the process

@@ -1,18 +1,15 @@
-"""Every chapter runs, and each of its checks speaks: right answers pass, none waits kindly, and mistakes are named.
+"""Each check of a chapter speaks: right answers pass, none waits kindly, and mistakes are named.
 
-A chapter runs once, in a process of its own (`chapter.py`), as many at a time as there are cores.
+A chapter runs once (`running`), and its checks are tried as soon as their solutions have run.
 """
-import ast, json, os, re, subprocess, sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from pathlib import Path
-from runpy import run_path
+import ast, json, re, subprocess, sys
 
 import pytest
 from grmp_iqa.use.exercises import BEGIN, END, hand_out
-from project import CHAPTERS, JOBS, ROOT
+from chapter import MISTAKES, mistakes_in
+from project import CHAPTERS, ROOT
+from running import started
 
-MISTAKES = ROOT/'tests'/'mistakes'
 SHOWN = {'image/png', 'image/jpeg', 'image/svg+xml'}
 every_chapter = pytest.mark.parametrize('chapter', CHAPTERS, ids=lambda o: o.stem)
 
@@ -28,8 +25,7 @@ def numbers(notebook): return [int(n) for c in cells(notebook) if 'check' in c['
 
 def mistakes(notebook):
     "{number: [(what was done wrong, source, words of the message)]}"
-    file = MISTAKES/f'{notebook.stem}.py'
-    return run_path(file)['MISTAKES'] if file.exists() else {}
+    return mistakes_in(MISTAKES/notebook.stem)
 
 every_exercise = pytest.mark.parametrize('chapter, number', [pytest.param(o, n, id=f'{o.stem}-{n}') for o in CHAPTERS for n in numbers(o)])
 
@@ -106,31 +102,15 @@ def test_goes_on_without_an_answer(chapter):
 
 # --- what a chapter does
 
-@cache
-def reports(folder):
-    "Reports of all chapters on their way, the longest files first"
-    pool = ThreadPoolExecutor(JOBS)
-    def run(chapter):
-        out = folder/f'{chapter.stem}.json'
-        command = [sys.executable, ROOT/'tests'/'chapter.py', chapter, MISTAKES/f'{chapter.stem}.py', out]
-        done = subprocess.run(command, cwd=ROOT, env=dict(os.environ, OMP_NUM_THREADS='1'), capture_output=True, text=True)
-        return json.loads(out.read_text()) if out.exists() else dict(error=(done.stdout + done.stderr)[-6000:], checks=[])
-    return {o: pool.submit(run, o) for o in sorted(CHAPTERS, key=lambda o: -o.stat().st_size)}
-
 @pytest.fixture(scope='session')
-def report(tmp_path_factory):
-    "chapter -> what came of it"
-    folder = tmp_path_factory.getbasetemp()/'chapters'
-    folder.mkdir(exist_ok=True)
-    return lambda chapter: reports(folder)[chapter].result()
+def report():
+    "chapter -> what its checks said"
+    return lambda chapter: started()[chapter].result()[1]
 
 def check_of(report, chapter, number):
-    found = [o for o in report(chapter)['checks'] if o['number'] == number]
-    assert found, 'the chapter did not get there: see test_runs'
+    found = [o for o in report(chapter) if o['number'] == number]
+    assert found, 'the chapter did not get there: see test_run'
     return found[0]
-
-@every_chapter
-def test_runs(chapter, report): assert not report(chapter)['error'], report(chapter)['error'][-6000:]
 
 @every_exercise
 def test_solution_passes(chapter, number, report):

@@ -146,7 +146,8 @@ def quiz(
     "Show questions that answer back; `IQAError` where one has no right answer or no feedback."
     for q in questions: _check_question(q)
     with capture_output() as shown: display_quiz(questions, shuffle_answers=False, colors='fdsp')
-    def offline(text): return re.sub(r'https://[^\'"]*mathjax[^\'"]*', '', text) if isinstance(text, str) else text
+    maths = r"typeof MathJax != 'undefined'|https://[^'\"]*mathjax[^'\"]*"
+    def offline(text): return re.sub(maths, 'false', text) if isinstance(text, str) else text
     for o in shown.outputs: display({k: offline(v) for k, v in o.data.items()}, raw=True)
 
 # %% ../../nbs/use/55_exercises.ipynb #a2b1240c
