@@ -37,12 +37,12 @@ def test_a_level_is_moved_by_keyboard(jupyter, page):
     "Tab from the photograph to the level, an arrow, and score, image and curve are others"
     before = said(page, 'with jpeg at level 3').inner_text()
     image = page.get_by_alt_text('with jpeg at level 3').get_attribute('src')
-    page.get_by_label('photograph').focus()
+    page.get_by_label('photograph', exact=True).focus()
     for key in ('Tab', 'Tab', 'ArrowRight'): page.keyboard.press(key)
     after = waits_for(page, 'with jpeg at level 4')
     assert score(after) != score(before)
     assert page.get_by_alt_text('with jpeg at level 4').get_attribute('src') != image
-    page.get_by_label('distortion').focus()
+    page.get_by_label('distortion', exact=True).focus()
     page.keyboard.type('white')     # as in any menu of a page
     waits_for(page, 'with white_noise at level 4')
     page.get_by_alt_text(re.compile('against the level of white_noise.*at level 5')).wait_for()     # the rest of the curve came by itself
@@ -52,7 +52,7 @@ def test_phrases_reorder_the_photographs(jupyter, page):
     order = lambda: page.locator('img[alt^="place "]').evaluate_all("found => found.map(o => o.alt.match(/photograph (\\d+)/)[1])")
     before = order()
     assert len(before) == len(set(before)) == 24
-    page.get_by_label('wanted').press('Control+a')
+    page.get_by_label('wanted', exact=True).press('Control+a')
     for keys, press in (('dark photo', 'Enter'), ('', 'Tab'), ('', 'Control+a'), ('bright photo', 'Enter')):
         page.keyboard.type(keys)
         page.keyboard.press(press)
@@ -60,11 +60,11 @@ def test_phrases_reorder_the_photographs(jupyter, page):
     assert re.search(r'SRCC with their ratings: -?[\d.]+ \[-?[\d.]+, -?[\d.]+\]', text)
     after = order()
     assert after != before and sorted(after) == sorted(before)
-    page.get_by_label('wanted').scroll_into_view_if_needed()
+    page.get_by_label('wanted', exact=True).scroll_into_view_if_needed()
     jupyter.screenshot(page, 'prompt-playground')
 
 def test_a_mistake_is_a_sentence(jupyter, page):
-    wanted = page.get_by_label('wanted')
+    wanted = page.get_by_label('wanted', exact=True)
     wanted.fill('')
     wanted.press('Enter')
     waits_for(page, 'A phrase is empty: type a few words in both fields.')
@@ -78,9 +78,9 @@ def test_lambda_changes_what_is_removed(jupyter, page):
     slider(page, 'λ').focus()
     for _ in range(4): page.keyboard.press('ArrowRight')
     assert '64%' in before and '129%' in waits_for(page, 'Removed: 129%')
-    page.get_by_label('remove').select_option('conflicting')
+    page.get_by_label('remove', exact=True).select_option('conflicting')
     waits_for(page, 'Removed: 0%')
-    page.get_by_label('remove').scroll_into_view_if_needed()
+    page.get_by_label('remove', exact=True).scroll_into_view_if_needed()
     jupyter.screenshot(page, 'gradient-view')
 
 def test_every_image_has_words(page):
@@ -114,7 +114,7 @@ def test_a_saved_notebook_shows_images(jupyter, page):
     jupyter.screenshot(saved, 'published')
     jupyter.close(saved)
 
-@pytest.mark.parametrize('name', ['use/29_live.ipynb', 'use/52_widgets.ipynb', 'use/65_board.ipynb'])
+@pytest.mark.parametrize('name', ['use/29_live.ipynb', 'use/52_widgets.ipynb', 'use/69_board.ipynb'])
 def test_our_pages_store_images_alone(jupyter, name):
     page = jupyter.open(name, run=False)
     page.locator('.jp-OutputArea-output img').first.wait_for()

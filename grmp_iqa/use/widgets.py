@@ -240,7 +240,7 @@ def _degrees(a, b):
 
 class GradientView(Live):
     "Two gradients as arrows, and what the rule leaves of the first."
-    ncols, side = 1, 480
+    ncols, side = 1, 400
     def __init__(self,
         angle:int = 50, # degrees between the two gradients
         lam:float = 1., # lambda of the paper
@@ -265,8 +265,8 @@ class GradientView(Live):
 @patch
 def plot(self:GradientView) -> bytes: # a PNG file
     "The arrows, with what was removed as a dotted line."
-    figure = Figure(figsize=(6, 3.4), dpi=80)
-    ax = figure.add_axes((.1, .15, .87, .82))
+    figure = Figure(figsize=(4.6, 3.6), dpi=80)
+    ax = figure.add_axes((.14, .14, .84, .84))
     arrows = self.gradients()
     styles = (('grey', 5, 'quality gradient'), ('black', 2, 'scene gradient'), ('C0', 2, 'what the rule leaves'))
     for v, (colour, width, name) in zip(arrows, styles):
@@ -275,9 +275,9 @@ def plot(self:GradientView) -> bytes: # a PNG file
         ax.plot([], [], c=colour, lw=width, label=name)
     ax.plot(*torch.stack([arrows[0], arrows[2]]).T, ':', c='C3', label='removed')
     x, y = torch.stack(arrows).T.tolist()
-    reach = max(1., max(y), (max(x) - min(min(x), 0))/2.4)
+    reach = max(1., max(y), (max(*x, 0) - min(*x, 0))/1.8)
     middle = (max(*x, 0) + min(*x, 0))/2
-    ax.set(xlim=(middle - 1.4*reach, middle + 1.4*reach), ylim=(-.15*reach, 1.35*reach), aspect='equal',
+    ax.set(xlim=(middle - reach, middle + reach), ylim=(-.15*reach, 1.42*reach), aspect='equal',
            xlabel='along the scene gradient', ylabel='across it')
     ax.legend(ncols=2, fontsize=8, frameon=False, loc='upper center')
     return drawn(figure)
