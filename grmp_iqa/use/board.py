@@ -66,24 +66,28 @@ def measured(self:TrainingBoard) -> dict: # a row of `table`
 
 # %% ../../nbs/use/69_board.ipynb #69000009
 def chart(
-    name:str, # what is drawn, for the axis and the caption
+    name:str, # what is drawn, for the caption
     epochs, # (N,) whole numbers
     lines:dict, # label -> (N,) values
     bars:tuple = None, # low and high, (N,) each
-    level:float = None # a dotted line
+    level:float = None # a dotted line in the middle
 ) -> Panel: # a small chart
     "A chart against the epochs."
     figure = Figure(figsize=(3.3, 2.5), dpi=80)
-    ax = figure.add_axes((.2, .19, .76, .77))
+    ax = figure.add_axes((.17, .19, .79, .77))
     for label, values in lines.items(): ax.plot(epochs, values, 'o-', ms=4, label=label)
     if bars: ax.vlines(epochs, *bars, color='C0', alpha=.5, lw=3)
-    if level is not None: ax.axhline(level, ls=':', c='grey')
+    if level is not None:
+        ax.axhline(level, ls=':', c='grey')
+        values = [level - 10, level + 10, *np.ravel(list(lines.values()))]   # small changes are to look small
+        ax.set_ylim(np.nanmin(values), np.nanmax(values))
     if len(lines) > 1: ax.legend(fontsize=8)
-    ax.set(xlabel='epoch', ylabel=name, xlim=(.5, max(2, len(epochs)) + .5))
+    ax.set(xlabel='epoch', xlim=(.5, max(2, len(epochs)) + .5))
     ax.xaxis.get_major_locator().set_params(integer=True)
     told = '; '.join(f'{label} ' + ', '.join(f'{v:.3g}' for v in values) for label, values in lines.items())
     return Panel(drawn(figure), f'{name} for each epoch: {told}.', name)
 
+# %% ../../nbs/use/69_board.ipynb #69000011
 @patch
 def draw(self:TrainingBoard): # sentence, panels
     "The last epoch in words, and the charts."
@@ -101,7 +105,7 @@ def draw(self:TrainingBoard): # sentence, panels
         if np.isfinite(last.angle): said.append(f'the gradients at {last.angle:.0f} degrees')
     return ', '.join(said) + '.', panels
 
-# %% ../../nbs/use/69_board.ipynb #69000011
+# %% ../../nbs/use/69_board.ipynb #69000013
 @patch
 def image(self:TrainingBoard) -> dict: # kind of content -> content
     "The board as it stands, as an image."

@@ -115,7 +115,9 @@ def update(self:Live,
 ):
     "Draw again; a mistake becomes a sentence, and the panels stay."
     try: self.sentence, self.panels = self.draw()
-    except IQAError as e: return self.say(str(e), wrong=True)
+    except IQAError as e:
+        if not hasattr(self, 'panels'): raise   # it can't even begin
+        return self.say(str(e), wrong=True)
     self.say(self.sentence)
     if len(self.box.children) != len(self.panels):
         self.box.children = [widgets.HTML(layout=widgets.Layout(max_width='100%')) for _ in self.panels]

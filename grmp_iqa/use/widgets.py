@@ -34,6 +34,7 @@ def _later(fn):
     try: asyncio.get_running_loop().call_later(.02, fn)
     except RuntimeError: fn()
 
+# %% ../../nbs/use/52_widgets.ipynb #52000008
 class DistortionLab(Live):
     "Distort a photograph and see what a scorer makes of it."
     side = 210
@@ -67,7 +68,7 @@ class DistortionLab(Live):
         self.scores[photo, kind, level] = self.scorer(image)
         return encoded(image)
 
-# %% ../../nbs/use/52_widgets.ipynb #52000007
+# %% ../../nbs/use/52_widgets.ipynb #52000009
 @patch
 def curve(self:DistortionLab) -> dict: # level -> score
     "The scores of the chosen photograph and distortion, as far as they are known."
@@ -95,13 +96,14 @@ def draw(self:DistortionLab): # sentence, panels
     return sentence, [Panel(before, f'{photo}, the original', f'original: {first:.2f}'),
                       Panel(after, f'{photo} with {kind} at level {level}', f'level {level}: {now:.2f}'), self.plot()]
 
-# %% ../../nbs/use/52_widgets.ipynb #52000008
+# %% ../../nbs/use/52_widgets.ipynb #52000010
 @patch
 def fill(self:DistortionLab):
     "Score one level that the curve lacks, draw it, and come back for the next."
     missing = [n for n in range(6) if n not in self.curve()]
     if not missing: return
-    self.look(*self.key(missing[0]))
+    try: self.look(*self.key(missing[0]))
+    except IQAError: return   # the sentence says it already
     Live.update(self)
     _later(self.fill)
 
@@ -125,7 +127,7 @@ def image(self:DistortionLab) -> dict: # kind of content -> content
     "What is shown where no kernel runs: with the whole curve."
     return Live.image(self.finish())
 
-# %% ../../nbs/use/52_widgets.ipynb #52000015
+# %% ../../nbs/use/52_widgets.ipynb #52000017
 def check_phrase(
     phrase:str, # as it was typed
     backbone:Backbone # that is to read it
@@ -146,7 +148,7 @@ def unread_words(
     tokens = {w: backbone.tokenizer([w])[0] for w in phrase.split()}
     return [w for w, t in tokens.items() if (rows[t[1:int(t.argmax())]] == 0).all(-1).any()]
 
-# %% ../../nbs/use/52_widgets.ipynb #52000017
+# %% ../../nbs/use/52_widgets.ipynb #52000019
 def srcc_interval(
     pred, # (N,) scores
     mos, # (N,) opinion scores
@@ -161,7 +163,7 @@ def srcc_interval(
     ends = np.quantile(found, [.025, .975]) if len(found) else (math.nan, math.nan)
     return srcc(x, y), float(ends[0]), float(ends[1])
 
-# %% ../../nbs/use/52_widgets.ipynb #52000019
+# %% ../../nbs/use/52_widgets.ipynb #52000021
 class PromptPlayground(Live):
     "Order photographs by two phrases that are typed."
     ncols, side = 8, 84
@@ -187,7 +189,7 @@ class PromptPlayground(Live):
         self.bad = widgets.Text(phrases[1], description='opposite', **typed)
         super().__init__(self.good, self.bad)
 
-# %% ../../nbs/use/52_widgets.ipynb #52000020
+# %% ../../nbs/use/52_widgets.ipynb #52000022
 @patch
 def thumb(self:PromptPlayground,
     photo # anything `open_image` takes
@@ -203,7 +205,7 @@ def _score(self:PromptPlayground, good, bad):
     axis = attribute_axes(self.backbone, {'score': (good, bad)})[0]
     return expit((self.features.double() @ axis.cpu().double()).numpy())
 
-# %% ../../nbs/use/52_widgets.ipynb #52000021
+# %% ../../nbs/use/52_widgets.ipynb #52000023
 @patch
 def verdict(self:PromptPlayground,
     scores, # (N,)
@@ -220,6 +222,7 @@ def verdict(self:PromptPlayground,
                     'so it means nothing here.')
     return ' '.join(said)
 
+# %% ../../nbs/use/52_widgets.ipynb #52000025
 @patch
 def draw(self:PromptPlayground): # sentence, panels
     "The contact sheet, the best photograph first."
@@ -233,7 +236,7 @@ def draw(self:PromptPlayground): # sentence, panels
         panels.append(Panel(self.thumbs[i], f'place {place}: photograph {i + 1}, score {words}', f'{place}. {words}'))
     return self.verdict(scores, good, bad), panels
 
-# %% ../../nbs/use/52_widgets.ipynb #52000029
+# %% ../../nbs/use/52_widgets.ipynb #52000033
 def _degrees(a, b):
     "Angle between two vectors, neither of them zero"
     return math.degrees(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1).acos())
@@ -261,12 +264,12 @@ class GradientView(Live):
         scene = self.scene.value*along
         return quality, scene, regularize_gradient({'w': quality}, {'w': scene}, self.lam.value, self.rule.value)['w']
 
-# %% ../../nbs/use/52_widgets.ipynb #52000030
+# %% ../../nbs/use/52_widgets.ipynb #52000034
 @patch
 def plot(self:GradientView) -> bytes: # a PNG file
     "The arrows, with what was removed as a dotted line."
     figure = Figure(figsize=(4.6, 3.6), dpi=80)
-    ax = figure.add_axes((.14, .14, .84, .84))
+    ax = figure.add_axes((.14, .14, .82, .82))
     arrows = self.gradients()
     styles = (('grey', 5, 'quality gradient'), ('black', 2, 'scene gradient'), ('C0', 2, 'what the rule leaves'))
     for v, (colour, width, name) in zip(arrows, styles):
@@ -279,9 +282,11 @@ def plot(self:GradientView) -> bytes: # a PNG file
     middle = (max(*x, 0) + min(*x, 0))/2
     ax.set(xlim=(middle - reach, middle + reach), ylim=(-.15*reach, 1.42*reach), aspect='equal',
            xlabel='along the scene gradient', ylabel='across it')
+    ax.locator_params(nbins=6)
     ax.legend(ncols=2, fontsize=8, frameon=False, loc='upper center')
     return drawn(figure)
 
+# %% ../../nbs/use/52_widgets.ipynb #52000036
 @patch
 def draw(self:GradientView): # sentence, panels
     "What was removed, where the result points, and whether the step still helps."
