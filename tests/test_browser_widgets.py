@@ -110,7 +110,7 @@ def test_a_saved_notebook_shows_images(jupyter, page):
     assert images_only(copy) == [copy]
     saved = jupyter.open('published.ipynb', run=False)
     saved.locator('.jp-OutputArea-output img').nth(2).wait_for()
-    assert saved.locator('.jp-OutputArea-output img').count() == 3 and not saved.get_by_text('Error displaying widget').count()
+    assert saved.locator('.jp-OutputArea-output img').count() == 3 and not saved.locator('.jp-OutputArea-output').get_by_text('Error displaying widget').count()
     jupyter.screenshot(saved, 'published')
     jupyter.close(saved)
 
@@ -119,7 +119,7 @@ def test_our_pages_store_images_alone(jupyter, name):
     page = jupyter.open(name, run=False)
     page.locator('.jp-OutputArea-output img').first.wait_for()
     outputs = page.evaluate('window.jupyterapp.shell.currentWidget.context.model.toJSON().cells.flatMap(c => c.outputs || [])')
-    assert not [o for o in outputs if LIVE in o.get('data', {})] and not page.get_by_text('Error displaying widget').count()
+    assert not [o for o in outputs if LIVE in o.get('data', {})] and not page.locator('.jp-OutputArea-output').get_by_text('Error displaying widget').count()
     jupyter.close(page)
 
 def test_the_board_grows_with_the_training(jupyter):
