@@ -101,7 +101,7 @@ def scatter_svg(
     "A dot for each pair of numbers."
     def draw():
         fig, ax = plt.subplots(figsize=(4.4, 3.2), layout='constrained')
-        ax.plot(x, y, 'o', ms=5, alpha=.7, color=BLUE)
+        ax.plot(x, y, 'o', ms=5, color=BLUE)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         return fig
     return inline_svg(draw, alt)
@@ -209,17 +209,18 @@ for (const table of document.querySelectorAll('table.sortable')) {
 """
 #: styles that the table needs
 SORT_STYLE = """
-.sortable { font-variant-numeric: tabular-nums; font-size: .87rem }
+.sortable { font-variant-numeric: tabular-nums; font-size: .82rem }
 .sortable img { display: block; border-radius: .2rem }
-.sortable th, .sortable td { vertical-align: middle }
-.sortable th[scope=row] { min-width: 8rem; font-weight: 400; overflow-wrap: anywhere }
+.sortable th, .sortable td { vertical-align: middle; padding-right: .5rem }
+.sortable th[scope=row] { min-width: 7rem; font-weight: 400; overflow-wrap: anywhere }
 .sortable button { font: inherit; font-weight: 600; color: var(--link); background: none; border: 0; cursor: pointer;
-  padding: .4rem 0; text-align: left; white-space: nowrap }
+  padding: .4rem 0; text-align: left }
 .sortable button::after { content: ' \\2195'; color: var(--soft) }
 .sortable [aria-sort=ascending] button::after { content: ' \\25b2'; color: inherit }
 .sortable [aria-sort=descending] button::after { content: ' \\25bc'; color: inherit }
 button:focus-visible, .wide:focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
-@media (max-width: 30rem) { .sortable th, .sortable td { padding-right: .8rem } }
+@media (max-width: 30rem) {
+  .sortable th[scope=row] { min-width: 6rem } .sortable img { max-width: 56px; height: auto } }
 """
 
 # %% ../../nbs/evidence/38_pages.ipynb #193af852
@@ -243,9 +244,9 @@ def sortable_table(
     head = lambda h, more='': f'<th scope="col"{more}><button type="button">{html.escape(h)}</button></th>'
     top = head('Photograph', ' data-kind="text"')
     top += ''.join(head(h, ' aria-sort="descending"' if h == by else '') for h in numbers)
-    cells = lambda row: ''.join(f'<td>{v:.4g}</td>' if v == v else '<td></td>' for v in row)
+    cells = lambda row: ''.join(f'<td>{v:.3f}</td>' if v == v else '<td></td>' for v in row)
     rows = ''.join(f'<tr><th scope="row">{image(im)}{html.escape(n)}</th>{cells(row)}</tr>'
-                   for n, im, row in zip(names, images, numbers.astype(float).round(3).to_numpy()))
+                   for n, im, row in zip(names, images, numbers.astype(float).to_numpy()))
     return (f'<p id="sorted" role="status">Sorted by {html.escape(by)}, from high to low.</p>'
             '<div class="wide" role="region" aria-label="All photographs" tabindex="0"><table class="sortable">'
             f'<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>')
