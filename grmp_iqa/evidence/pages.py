@@ -137,9 +137,8 @@ CSS = """
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 58rem; padding: 1rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.6 system-ui, sans-serif }
-h1 { font-size: 1.7rem; line-height: 1.25 }
+h1 { font-size: 1.7rem; line-height: 1.25 } h3 { margin: 1.6rem 0 .4rem; font-size: 1.05rem }
 h2 { margin-top: 2.5rem; padding-top: .8rem; border-top: 1px solid var(--line); font-size: 1.3rem }
-h3 { margin: 1.6rem 0 .4rem; font-size: 1.05rem }
 p, dd { max-width: 44rem } dt { margin-top: .8rem; font-weight: 600 } dd { margin: 0 } a { color: var(--link) }
 small, figcaption, footer { color: var(--soft); font-size: .87rem }
 .wide { overflow-x: auto; margin-top: 1.5rem } table { border-collapse: collapse; width: 100% }
@@ -207,6 +206,8 @@ for (const table of document.querySelectorAll('table.sortable')) {
   }))
 }
 """
+
+# %% ../../nbs/evidence/38_pages.ipynb #970d61f7
 #: styles that the table needs
 SORT_STYLE = """
 .sortable { font-variant-numeric: tabular-nums; font-size: .82rem }
