@@ -6,10 +6,10 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/attributes.html.md"""
 
 # %% auto #0
 __all__ = ['ATTRIBUTES', 'FAULTS', 'attribute_axes', 'image_vectors', 'attribute_scores', 'standing_out', 'listed_words',
-           'in_words']
+           'in_words', 'profile', 'draw_profile']
 
 # %% ../../nbs/use/49_attributes.ipynb #42cb9856
-import numpy as np, pandas as pd, torch
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from scipy.special import expit, logit
 from torch import Tensor
 
@@ -98,3 +98,26 @@ def in_words(
     usual = reference.median()
     detail = listed_words([f'{a} is {values[a]:.2f} where {usual[a]:.2f} is usual' for a in found.index])
     return f'{place}, {"mainly for being" if level == "low" else "although it is"} {faults}: {detail}.'
+
+# %% ../../nbs/use/49_attributes.ipynb #971743e1
+def profile(
+    table:pd.DataFrame # attributes of photos, best photo first
+) -> pd.DataFrame: # a row for each attribute: low and high (5 and 95 %), median, of the best and of the worst third
+    "The attributes of a folder."
+    a, k = table[list(ATTRIBUTES)], max(1, len(table)//3)
+    return pd.DataFrame(dict(low=a.quantile(.05), high=a.quantile(.95), median=a.median(),
+                             best=a[:k].median(), worst=a[-k:].median()))
+
+def draw_profile(
+    p:pd.DataFrame # as `profile` gives it
+) -> plt.Figure: # a row for each attribute
+    "The attributes of a folder, and of its best and worst third."
+    fig, ax = plt.subplots(figsize=(4.8, 3), layout='constrained')
+    y = np.arange(len(p))[::-1]
+    ax.barh(y, p.high - p.low, left=p.low, height=.7, color='#8a8f98', alpha=.35, label='most (5 to 95 %)')
+    ax.plot(p['median'], y, '|', ms=14, mew=2, color='#8a8f98', label='median')
+    ax.plot(p.best, y, 'o', color='#3b82c4', label='best third')
+    ax.plot(p.worst, y, 's', color='#d97706', label='worst third')
+    ax.set(yticks=y, yticklabels=list(p.index), xlim=(-.02, 1.02))
+    ax.legend(frameon=False, fontsize=9, ncols=2, loc='lower center', bbox_to_anchor=(.4, 1))
+    return fig
