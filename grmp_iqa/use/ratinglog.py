@@ -154,7 +154,7 @@ def scores_of(
     found = minimize(cost, centre, jac=True, method='L-BFGS-B').x.clip(low, high)
     return dict(zip(names, found.tolist()))
 
-# %% ../../nbs/use/53_ratinglog.ipynb #220b24dc
+# %% ../../nbs/use/53_ratinglog.ipynb #664f98ca
 def repeats(
     ratings:dict # image -> list of ratings
 ) -> np.ndarray: # (R,2) first and second rating of the images that were asked twice
@@ -167,7 +167,7 @@ def agreement_text(
     "How far the second rating of an image is from the first."
     both = repeats(ratings)
     if len(both) < 5:
-        return f'{len(both)} photographs were asked twice; with 5 you see how well you agree with yourself.'
+        return f'Photographs asked twice: {len(both)}; with 5 you see how well you agree with yourself.'
     value, low, high = interval(np.abs(both[:,0] - both[:,1]), np.mean)
     return (f'You agree with yourself to {value:.2f} [{low:.2f}, {high:.2f}] on your scale, '
             f'over {len(both)} photographs asked twice.')

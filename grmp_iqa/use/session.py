@@ -60,7 +60,7 @@ class RatingSession:
         self.looking = threading.Thread(target=self.look, daemon=True)
         self.looking.start()
 
-# %% ../../nbs/use/66_session.ipynb #4e823c25
+# %% ../../nbs/use/66_session.ipynb #b917a79e
 def default_log(
     photos, # folder, or list of paths
     file:str|Path|None # what the user named
@@ -75,8 +75,10 @@ def look(self:RatingSession):
     "Compute the feature of each photograph; runs in a thread."
     try: of = feature_of(load_clip(**self.model))
     except Exception as e: return self.say(f'The backbone could not be loaded, so nothing is learned: {e}')
-    for name in self.names:
+    scores = self.scores()
+    for number, name in enumerate(sorted(self.names, key=lambda n: n not in scores)):   # those with an answer first
         if self.closed: return
+        if number % 10 == 9: self.say('')
         try: self.features[name] = of(self.files[name])
         except ImageError as e: self.drop(name, str(e))
         except Exception as e: return self.say(f'Looking at the photographs ended in an error ({type(e).__name__}: {e}).')
@@ -235,45 +237,16 @@ def compare(self:RatingSession,
     pairs:bool # compare two, or rate one?
 ):
     "Change between rating and comparing."
-    with self.lock: self.question = self.ask(self.log.actions(), pairs)
+    with self.lock:
+        question = self.ask(self.log.actions(), pairs)
+        self.log.append(do='ask', next=question)
+        self.question = question
 
 @patch
 def resumed(self:RatingSession) -> list: # names; empty where the log says nothing
     "The question that was open when the log was left."
     asked = next((line['next'] for line in reversed(self.log.lines) if 'next' in line), [])
     return asked if all(n in self.files for n in asked) else []
-
-# %% ../../nbs/use/66_session.ipynb #50375b54
-@patch
-def best_ranking(self:RatingSession) -> tuple: # (names, Ranking, which model made it)
-    "The ranking to be believed; `IQAError` as long as too few photographs are rated."
-    scores, (names, x) = self.scores(), self.known_directions()
-    rated = [i for i, n in enumerate(names) if n in scores]
-    if len(rated) < 10: raise IQAError(f'{len(rated)} photographs are rated and looked at: with 10 there is a ranking.')
-    quick = quick_ranking(x, rated, [scores[names[i]] for i in rated], self.log.scale)
-    if not self.tuned: return names, quick, 'the first model'
-    t = self.tuned
-    given = [t['given'][n] for n in t['held_out']]
-    tuned = tuned_ranking(list(t['scores'].values()), list(t['held_out'].values()), given, self.log.scale)
-    better = np.nan_to_num(tuned.trust()[0], nan=-1) > np.nan_to_num(quick.trust()[0], nan=-1)
-    return (list(t['scores']), tuned, 'the fine-tuned model') if better else (names, quick, 'the first model')
-
-@patch
-def ranking(self:RatingSession) -> pd.DataFrame: # image, rating (predicted), low, high, given (NaN if not rated)
-    "All photographs by your taste, best first, each with an interval that holds nine of ten ratings."
-    names, r, _ = self.best_ranking()
-    scores = self.scores()
-    table = pd.DataFrame(dict(image=names, rating=r.predicted, low=r.low, high=r.high))
-    table['given'] = [scores.get(n, np.nan) for n in names]
-    return table.sort_values('rating', ascending=False, kind='stable', ignore_index=True)
-
-# %% ../../nbs/use/66_session.ipynb #532aac14
-@patch
-def trust_text(self:RatingSession) -> str: # sentences
-    "Whether the ranking can be trusted, and how well you agree with yourself."
-    try: _, ranking, model = self.best_ranking()
-    except IQAError as e: return str(e)
-    return f'{ranking.trust_text()} (By {model}.) {agreement_text(self.log.ratings())}'
 
 # %% ../../nbs/use/66_session.ipynb #98ad459e
 @patch
@@ -305,6 +278,38 @@ def wait_for_job(self:RatingSession,
             self.tuned, self.job = json.loads((path/'scores.json').read_text(encoding='utf-8')), folder
     if self.closed: return
     self.say('' if done else f'The fine-tuning failed, and the first model goes on: {job_error(path, status)}')
+
+# %% ../../nbs/use/66_session.ipynb #cbad8692
+@patch
+def best_ranking(self:RatingSession) -> tuple: # (names, Ranking, which model made it)
+    "The ranking to be believed; `IQAError` as long as too few photographs are rated."
+    scores, (names, x) = self.scores(), self.known_directions()
+    rated = [i for i, n in enumerate(names) if n in scores]
+    if len(rated) < 10: raise IQAError(f'The ranking begins with 10 rated photographs; {10 - len(rated)} to go.')
+    quick = quick_ranking(x, rated, [scores[names[i]] for i in rated], self.log.scale)
+    if not self.tuned: return names, quick, 'the first model'
+    t = self.tuned
+    given = [t['given'][n] for n in t['held_out']]
+    tuned = tuned_ranking(list(t['scores'].values()), list(t['held_out'].values()), given, self.log.scale)
+    better = np.nan_to_num(tuned.trust()[0], nan=-1) > np.nan_to_num(quick.trust()[0], nan=-1)
+    return (list(t['scores']), tuned, 'the fine-tuned model') if better else (names, quick, 'the first model')
+
+@patch
+def ranking(self:RatingSession) -> pd.DataFrame: # image, rating (predicted), low, high, given (NaN if not rated)
+    "All photographs by your taste, best first, each with an interval that holds nine of ten ratings."
+    names, r, _ = self.best_ranking()
+    scores = self.scores()
+    table = pd.DataFrame(dict(image=names, rating=r.predicted, low=r.low, high=r.high))
+    table['given'] = [scores.get(n, np.nan) for n in names]
+    return table.sort_values('rating', ascending=False, kind='stable', ignore_index=True)
+
+# %% ../../nbs/use/66_session.ipynb #532aac14
+@patch
+def trust_text(self:RatingSession) -> str: # sentences
+    "Whether the ranking can be trusted, and how well you agree with yourself."
+    try: _, ranking, model = self.best_ranking()
+    except IQAError as e: return str(e)
+    return f'{ranking.trust_text()} (By {model}.) {agreement_text(self.log.ratings())}'
 
 # %% ../../nbs/use/66_session.ipynb #0cf4ba1d
 @patch

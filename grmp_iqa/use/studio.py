@@ -35,7 +35,7 @@ def photo_data(
     image.save(out, 'JPEG', quality=95 if side > 300 else 80)
     return out.getvalue()
 
-# %% ../../nbs/use/67_studio.ipynb #72fd81f0
+# %% ../../nbs/use/67_studio.ipynb #1aef2f5b
 _ELEMENTS = r'''
 function make(tag, attrs = {}, ...children) {
   const e = document.createElement(tag);
@@ -45,19 +45,19 @@ function make(tag, attrs = {}, ...children) {
 }
 function build() {
   const ui = {};
-  ui.progress = make('p', {className: 'progress', role: 'status'});
-  ui.stage = make('div', {className: 'stage'});
-  ui.marks = make('div', {className: 'marks', role: 'group', 'aria-label': 'Your rating'});
+  ui.progress = make('p', {className: 'gs-progress', role: 'status'});
+  ui.stage = make('div', {className: 'gs-stage'});
+  ui.marks = make('div', {className: 'gs-marks', role: 'group', 'aria-label': 'Your rating'});
   ui.slider = make('input', {type: 'range', 'aria-label': 'Rating, finer'});
   ui.value = make('output');
   ui.give = make('button', {type: 'button'}, 'Rate');
-  ui.finer = make('div', {className: 'finer'}, 'finer', ui.slider, ui.value, ui.give);
+  ui.finer = make('div', {className: 'gs-finer'}, 'Finer:', ui.slider, ui.value, ui.give);
   ui.undo = make('button', {type: 'button'}, 'Undo (⌫)');
   ui.skip = make('button', {type: 'button'}, 'Skip (space)');
   ui.pairs = make('button', {type: 'button', 'aria-pressed': 'false'}, 'Compare two (p)');
-  ui.message = make('p', {className: 'message', role: 'status'});
-  ui.trust = make('p', {className: 'trust'});
-  ui.learning = make('p', {className: 'learning', role: 'status'});
+  ui.message = make('p', {className: 'gs-message', role: 'status'});
+  ui.trust = make('p', {className: 'gs-trust'});
+  ui.learning = make('p', {className: 'gs-learning', role: 'status'});
   ui.rows = make('ol');
   ui.rank = make('details', {}, make('summary', {}, 'The others, ranked by your taste'), ui.rows);
   ui.csv = make('button', {type: 'button'}, 'Save CSV');
@@ -67,7 +67,7 @@ function build() {
 }
 '''
 
-# %% ../../nbs/use/67_studio.ipynb #3214ec7c
+# %% ../../nbs/use/67_studio.ipynb #e521ea14
 _DRAW = r'''
 function drawQuestion(model, ui, act) {
   const {names, photos, marks} = model.get('shown');
@@ -78,11 +78,11 @@ function drawQuestion(model, ui, act) {
     const img = make('img', {src: ui.urls[i], alt: what});
     if (names.length == 1) return img;
     const key = make('span', {}, i ? 'this one (→)' : '(←) this one');
-    return make('button', {type: 'button', className: 'choice', onclick: e => act('choose', name, e)}, img, key);
+    return make('button', {type: 'button', className: 'gs-choice', onclick: e => act('choose', name, e)}, img, key);
   });
   if (!images.length) images.push(make('p', {}, 'Every photograph is rated. Thank you!'));
   ui.stage.replaceChildren(...images);
-  ui.stage.classList.toggle('two', names.length == 2);
+  ui.stage.classList.toggle('gs-two', names.length == 2);
   ui.marks.hidden = ui.finer.hidden = names.length != 1;
   if (ui.marks.children.length == marks.length) return;
   ui.marks.replaceChildren(...marks.map(m => make('button',
@@ -97,16 +97,16 @@ function drawStatus(model, ui) {
 }
 '''
 
-# %% ../../nbs/use/67_studio.ipynb #7b2af740
+# %% ../../nbs/use/67_studio.ipynb #b08d3572
 _RANKING = r'''
 function drawRanking(model, ui) {
   const {rows, low, high} = model.get('ranked');
   ui.thumbs.splice(0).forEach(u => URL.revokeObjectURL(u));
   const place = v => `${100 * (v - low) / (high - low)}%`;
   ui.rows.replaceChildren(...rows.map(r => {
-    if (!r.image) return make('li', {className: 'gap', value: r.place}, r.text);
+    if (!r.image) return make('li', {className: 'gs-gap', value: r.place}, r.text);
     ui.thumbs.push(URL.createObjectURL(new Blob([r.thumb])));
-    const bar = make('span', {className: 'bar', 'aria-hidden': 'true'}, make('i'), make('u'));
+    const bar = make('span', {className: 'gs-bar', 'aria-hidden': 'true'}, make('i'), make('u'));
     bar.firstChild.style.left = place(r.low);
     bar.firstChild.style.right = `calc(100% - ${place(r.high)})`;
     bar.lastChild.style.left = place(r.rating);
@@ -149,12 +149,12 @@ function listen(model, root, ui) {
 }
 '''
 
-# %% ../../nbs/use/67_studio.ipynb #d50a588a
+# %% ../../nbs/use/67_studio.ipynb #3a5fb298
 _RENDER = r'''
 export default { render({model, el}) {
   const ui = {...build(), urls: [], thumbs: []}, {low, high, focus} = model.get('setting');
-  const tools = make('div', {className: 'tools'}, ui.undo, ui.skip, ui.pairs);
-  const save = make('div', {className: 'tools'}, ui.csv, ui.scorer, ui.report);
+  const tools = make('div', {className: 'gs-tools'}, ui.undo, ui.skip, ui.pairs);
+  const save = make('div', {className: 'gs-tools'}, ui.csv, ui.scorer, ui.report);
   const root = make('div', {className: 'grmp-studio', tabIndex: 0, role: 'group', 'data-lm-suppress-shortcuts': 'true',
     'aria-label': 'Rating studio. Keys 1 to 5 rate, space skips, backspace undoes, p compares two, arrows choose.'},
     ui.progress, ui.stage, ui.marks, ui.finer, tools, ui.message, ui.trust, ui.learning, ui.rank, save);
@@ -173,7 +173,7 @@ export default { render({model, el}) {
 } };
 '''
 
-# %% ../../nbs/use/67_studio.ipynb #76039848
+# %% ../../nbs/use/67_studio.ipynb #2659683c
 _STYLE = '''
 .grmp-studio { --ink: var(--jp-ui-font-color1, #1b1b1b); --paper: var(--jp-layout-color1, #fff); --line: #767676;
   color: var(--ink); background: var(--paper); font: 15px/1.45 system-ui, sans-serif; padding: 8px 12px;
@@ -183,37 +183,36 @@ _STYLE = '''
 .grmp-studio [hidden] { display: none !important; }
 .grmp-studio p { margin: 4px 0; }
 .grmp-studio p:empty { display: none; }
-.grmp-studio .message { font-weight: 600; }
-.grmp-studio .stage { display: flex; gap: 8px; justify-content: center; align-items: center; height: min(62vh, 640px);
-  background: #8082; border-radius: 4px; }
-.grmp-studio .stage img { max-width: 100%; max-height: 100%; object-fit: contain; min-height: 0; }
-.grmp-studio .choice { flex: 1 1 0; min-width: 0; height: 100%; display: flex; flex-direction: column;
+.grmp-studio .gs-message { font-weight: 600; }
+.grmp-studio .gs-stage { display: flex; gap: 8px; justify-content: center; align-items: center; height: min(54vh, 640px);
+  background: #8882; border-radius: 4px; }
+.grmp-studio .gs-stage img { max-width: 100%; max-height: 100%; object-fit: contain; min-height: 0; }
+.grmp-studio .gs-choice { flex: 1 1 0; min-width: 0; height: 100%; display: flex; flex-direction: column;
   align-items: center; justify-content: center; }
-.grmp-studio .marks, .grmp-studio .tools, .grmp-studio .finer { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0;
+.grmp-studio .gs-marks, .grmp-studio .gs-tools, .grmp-studio .gs-finer { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0;
   align-items: center; }
-.grmp-studio .marks button { flex: 1 1 0; }
+.grmp-studio .gs-marks button { flex: 1 1 0; }
 .grmp-studio button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--line);
   border-radius: 4px; padding: 6px 10px; min-height: 38px; cursor: pointer; }
 .grmp-studio button:hover, .grmp-studio button[aria-pressed=true] { background: #1a73e833; }
 .grmp-studio button:disabled { opacity: .55; cursor: default; }
-.grmp-studio .finer input { flex: 1 1 120px; min-width: 0; }
+.grmp-studio .gs-finer input { flex: 1 1 120px; min-width: 0; }
 .grmp-studio ol { padding-left: 2.6em; max-height: 420px; overflow: auto; }
 '''
 
-# %% ../../nbs/use/67_studio.ipynb #f9da293b
+# %% ../../nbs/use/67_studio.ipynb #6e7e4d2f
 _STYLE += '''
 .grmp-studio li { padding: 2px; }
-.grmp-studio li:not(.gap) { display: list-item; }
 .grmp-studio li img { width: 72px; height: 54px; object-fit: cover; vertical-align: middle; margin-right: 8px; }
-.grmp-studio .bar { display: block; position: relative; height: 10px; margin: 3px 0; background: #8083; border-radius: 5px; }
-.grmp-studio .bar i { position: absolute; top: 0; bottom: 0; background: #1a73e8; opacity: .55; border-radius: 5px; }
-.grmp-studio .bar u { position: absolute; top: -2px; bottom: -2px; width: 3px; margin-left: -1px; background: var(--ink); }
+.grmp-studio .gs-bar { display: block; position: relative; height: 10px; margin: 3px 0; background: #8883; border-radius: 5px; }
+.grmp-studio .gs-bar i { position: absolute; top: 0; bottom: 0; background: #1a73e8; opacity: .55; border-radius: 5px; }
+.grmp-studio .gs-bar u { position: absolute; top: -2px; bottom: -2px; width: 3px; margin-left: -1px; background: var(--ink); }
 @media (max-width: 600px) {
   .grmp-studio { padding: 6px; font-size: 14px; }
-  .grmp-studio .stage { height: 44vh; }
-  .grmp-studio .stage.two { flex-direction: column; height: 64vh; }
-  .grmp-studio .stage.two .choice { width: 100%; }
-  .grmp-studio .marks button { padding: 6px 2px; flex-basis: 28%; }
+  .grmp-studio .gs-stage { height: 44vh; }
+  .grmp-studio .gs-stage.gs-two { flex-direction: column; height: 64vh; }
+  .grmp-studio .gs-stage.gs-two .gs-choice { width: 100%; }
+  .grmp-studio .gs-marks button { padding: 6px 2px; flex-basis: 28%; }
 }
 '''
 
@@ -278,29 +277,22 @@ def export(self:RatingStudio,
     self.report(self.photos, scorer, path)
     return path
 
-# %% ../../nbs/use/67_studio.ipynb #450d5d5c
+# %% ../../nbs/use/67_studio.ipynb #44ffb5ac
 @patch
 def draw(self:RatingStudio):
     "Show the session as it is; called from threads as well."
     with self.session.lock:
         while (question := list(self.session.question)) != self.seen:
-            try: photos = [photo_data(self.session.files[n]) for n in question]
-            except ImageError:
-                for name in question: self.check(name)
-                continue
+            photos = []
+            for name in question:
+                try: photos.append(photo_data(self.session.files[name]))
+                except ImageError as e: self.session.drop(name, str(e))
+            if len(photos) < len(question): continue
             low, high = self.session.log.scale
             marks = [dict(key=str(i + 1), label=m, value=low + (high - low)*i/4) for i, m in enumerate(MARKS)]
             self.shown, self.seen = dict(names=question, photos=photos, marks=marks), question
         self.status = self.said()
         if self.opened: self.ranked = self.rows()
-
-@patch
-def check(self:RatingStudio,
-    name:str # of a photograph
-):
-    "Leave a photograph out if it can't be read."
-    try: photo_data(self.session.files[name])
-    except ImageError as e: self.session.drop(name, str(e))
 
 @patch
 def said(self:RatingStudio) -> dict: # progress, trust, learning, message, pairs, answers, report
@@ -314,7 +306,7 @@ def said(self:RatingStudio) -> dict: # progress, trust, learning, message, pairs
     return dict(progress=progress, trust=s.trust_text(), learning=learning.strip(), message=s.message,
                 pairs=len(s.question) == 2, answers=len(actions), report=self.report is not None)
 
-# %% ../../nbs/use/67_studio.ipynb #169a39f1
+# %% ../../nbs/use/67_studio.ipynb #f995cbe8
 @patch
 def rows(self:RatingStudio,
     most:int = 24 # at each end
@@ -324,9 +316,8 @@ def rows(self:RatingStudio,
     try: table = self.session.ranking()
     except IQAError as e: return dict(rows=[dict(text=str(e), place=0)], low=low, high=high)
     rest = table[table.given.isna()].reset_index(drop=True)
-    ends = [*range(min(most, len(rest))), *range(max(most, len(rest) - most), len(rest))]
     made = []
-    for i in ends:
+    for i in [*range(min(most, len(rest))), *range(max(most, len(rest) - most), len(rest))]:
         row = rest.iloc[i]
         if made and i > made[-1]['place']: made.append(dict(text=f'{i - most} others', place=i))
         made.append(dict(image=row.image, rating=row.rating, low=row.low, high=row.high, place=i + 1,

@@ -7,14 +7,15 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/taste.html.md"""
 # %% auto #0
 __all__ = ['TRUSTED', 'feature_of', 'directions', 'most_telling', 'Ranking', 'quick_ranking', 'tuned_ranking']
 
-# %% ../../nbs/use/56_taste.ipynb #5ddd1276
+# %% ../../nbs/use/56_taste.ipynb #e877e714
 import math, numpy as np, torch
 from collections.abc import Callable
 from dataclasses import dataclass
 from fastcore.basics import patch
+from scipy import stats
 
 from ..core import interval_text
-from ..data.metrics import correlation_report, srcc
+from ..data.metrics import srcc
 from ..clip.backbones import Backbone
 from ..prompts import QualityCLIP, image_features
 
@@ -96,15 +97,19 @@ def quick_ranking(
     half = _quantile(np.abs(error)/sd, level)*np.sqrt(variance.clip(1e-9))
     return _ranking(across@A@given, half, given - error, given, scale)
 
-# %% ../../nbs/use/56_taste.ipynb #c3a48608
+# %% ../../nbs/use/56_taste.ipynb #fc731284
 #: SRCC that the lower end of the interval must reach before a ranking is called trustworthy
 TRUSTED = .3
 
 @patch
 def trust(self:Ranking) -> tuple: # (SRCC of held-out predictions, lower end, upper end), NaN where undefined
-    "How well you are predicted by models that had not seen the rating."
-    if len(set(self.given)) < 2: return (math.nan,)*3
-    return tuple(float(v) for v in correlation_report(self.held_out, self.given).loc['srcc'])
+    "How well you are predicted by models that had not seen the rating, with a bootstrap interval."
+    if len(set(self.given)) < 2 or np.ptp(self.held_out) == 0: return (math.nan,)*3
+    n = len(self.given)
+    draws = np.random.default_rng(0).integers(n, size=(400, n))
+    x, y = (stats.rankdata(v[draws], axis=1) - (n + 1)/2 for v in (self.held_out, self.given))
+    with np.errstate(invalid='ignore'): drawn = (x*y).sum(1)/np.sqrt((x*x).sum(1)*(y*y).sum(1))
+    return srcc(self.held_out, self.given), *(float(q) for q in np.nanquantile(drawn, [.025, .975]))
 
 @patch
 def trust_text(self:Ranking) -> str: # one or two sentences
