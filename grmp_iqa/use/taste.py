@@ -97,7 +97,7 @@ def quick_ranking(
     half = _quantile(np.abs(error)/sd, level)*np.sqrt(variance.clip(1e-9))
     return _ranking(across@A@given, half, given - error, given, scale)
 
-# %% ../../nbs/use/56_taste.ipynb #fc731284
+# %% ../../nbs/use/56_taste.ipynb #233a7273
 #: SRCC that the lower end of the interval must reach before a ranking is called trustworthy
 TRUSTED = .3
 
@@ -116,7 +116,8 @@ def trust_text(self:Ranking) -> str: # one or two sentences
     "Whether the ranking can be trusted, and what to do if not."
     n, (value, low, high) = len(self.given), self.trust()
     if math.isnan(low): return f'All {n} ratings are nearly the same: nothing can be learned until some differ.'
-    found = f'On photographs it had not seen it agrees with you to SRCC {interval_text(value, low, high, 2)}, {n} rated.'
+    agreed = interval_text(value, low, high, 2)
+    found = f'On photographs it had not seen it agrees with you to SRCC {agreed}, {n} rated.'
     if low > TRUSTED: return f'{found} You can trust the order; mind the interval of each.'
     if low > 0: return f'{found} It tells the best from the worst, and not more: rate some more.'
     return f"{found} That can't be told from guessing yet: don't trust the ranking, rate some more."
