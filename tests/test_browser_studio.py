@@ -113,7 +113,7 @@ def test_every_control_by_keyboard(jupyter):
 
 def test_a_stored_notebook_shows_a_picture(jupyter):
     "Where no kernel runs there is an image and no error"
-    page = jupyter.open('use/68_studio.ipynb', run=False)
+    page = jupyter.open('use/67_studio.ipynb', run=False)
     page.locator('.jp-OutputArea-output img').first.wait_for(timeout=60_000)
     assert page.get_by_text('Error displaying').count() == 0
     jupyter.close(page)
