@@ -104,14 +104,14 @@ def test_every_control_by_keyboard(jupyter):
     studio.locator('summary').focus(); page.keyboard.press('Enter')
     page.locator('.grmp-studio li img').first.wait_for(timeout=60_000)
     page.get_by_role('button', name='Save CSV').press('Enter')
-    page.wait_for_function("document.querySelector('.gs-message').textContent.includes('ratings.csv')", timeout=30_000)
-    assert (folder/'ratings.csv').read_text().startswith('image,rating')
+    page.wait_for_function(f"document.querySelector('.gs-message').textContent.includes('studio-ratings.csv') && {BUSY}", timeout=30_000)
+    assert (folder/'studio-ratings.csv').read_text().startswith('image,rating')
     page.get_by_role('button', name='Save scorer').press('Enter')
     page.wait_for_function("document.querySelector('.gs-message').textContent.includes('no scorer yet')", timeout=30_000)
     jupyter.screenshot(page, 'studio-lab-ranking-1280')
     jupyter.close(page)
 
-def test_a_stored_notebook_shows_a_picture(jupyter):
+def test_a_stored_notebook_shows_an_image(jupyter):
     "Where no kernel runs there is an image and no error"
     page = jupyter.open('use/67_studio.ipynb', run=False)
     page.locator('.jp-OutputArea-output img').first.wait_for(timeout=60_000)

@@ -306,23 +306,23 @@ def trust_text(self:RatingSession) -> str: # sentences
     except IQAError as e: return str(e)
     return f'{ranking.trust_text()} (By {model}.) {agreement_text(self.log.ratings())}'
 
-# %% ../../nbs/use/57_session.ipynb #0cf4ba1d
+# %% ../../nbs/use/57_session.ipynb #2b786cd5
 @patch
 def export_csv(self:RatingSession,
-    path:str|Path = None # file to write; None is the log's name with .csv
+    path:str|Path = None # file to write; None is studio-ratings.csv beside the log
 ) -> Path: # the file
     "Write `image,rating`, one line a photograph; `IQAError` if nothing is rated."
-    return self.log.save_csv(path or self.log.file.with_suffix('.csv'))
+    return self.log.save_csv(path or self.log.file.with_name('studio-ratings.csv'))
 
 @patch
 def export_scorer(self:RatingSession,
-    path:str|Path = None # folder to write; None is one named scorer beside the log
+    path:str|Path = None # folder to write; None is studio-scorer beside the log
 ) -> Path: # the folder
     "Save the fine-tuned scorer; `IQAError` as long as there is none."
     if not self.job:
         raise IQAError(f"there is no scorer yet: one is made in the background after {self.adapt_after} answers, "
                        "and takes a few minutes.")
-    return Scorer.load(Path(self.job.name)/'scorer', 'cpu').save(path or self.log.file.with_name('scorer'))
+    return Scorer.load(Path(self.job.name)/'scorer', 'cpu').save(path or self.log.file.with_name('studio-scorer'))
 
 @patch
 def close(self:RatingSession):

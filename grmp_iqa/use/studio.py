@@ -84,7 +84,7 @@ def hear(self:RatingStudio,
     try: self.draw()
     finally: self.heard += 1
 
-# %% ../../nbs/use/67_studio.ipynb #1e15317a
+# %% ../../nbs/use/67_studio.ipynb #2b05ded8
 @patch
 def export(self:RatingStudio,
     what:str, # 'csv', 'scorer' or 'report'
@@ -94,7 +94,7 @@ def export(self:RatingStudio,
     if what == 'csv': return self.session.export_csv(path)
     scorer = self.session.export_scorer(path if what == 'scorer' else None)
     if what == 'scorer': return scorer
-    path = Path(path or self.session.log.file.with_name('report.html'))
+    path = Path(path or self.session.log.file.with_name('studio-report.html'))
     self.report(self.photos, scorer, path)
     return path
 
@@ -148,9 +148,9 @@ def rows(self:RatingStudio,
                          thumb=photo_data(self.session.files[row.image], 144, 0)))
     return dict(rows=made, low=low, high=high)
 
-# %% ../../nbs/use/67_studio.ipynb #ae3a8635
+# %% ../../nbs/use/67_studio.ipynb #da6b8336
 @patch
-def picture(self:RatingStudio) -> Image.Image: # RGB, 640 pixels wide
+def still(self:RatingStudio) -> Image.Image: # RGB, 640 pixels wide
     "The studio as an image, for places where no kernel runs."
     page = Image.new('RGB', (640, 420), 'white')
     pen, status = ImageDraw.Draw(page), self.status
@@ -167,7 +167,7 @@ def picture(self:RatingStudio) -> Image.Image: # RGB, 640 pixels wide
 @patch
 def _repr_mimebundle_(self:RatingStudio, **kwargs):
     "The widget and its picture; the picture alone where there is no kernel."
-    png = base64.b64encode(self.picture()._repr_png_()).decode()
+    png = base64.b64encode(self.still()._repr_png_()).decode()
     if getattr(get_ipython(), 'kernel', None) is None: return {'image/png': png, 'text/plain': 'RatingStudio'}
     found = super(RatingStudio, self)._repr_mimebundle_(**kwargs)
     data, meta = found if isinstance(found, tuple) else (found, {})
