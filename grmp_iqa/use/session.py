@@ -280,7 +280,7 @@ def best_ranking(self:RatingSession) -> tuple: # (names, Ranking, which model ma
     scores, (names, x) = self.scores(), self.known_directions()
     rated = [i for i, n in enumerate(names) if n in scores]
     if len(scores) < 10: raise IQAError(f'The ranking begins with 10 rated photographs; {10 - len(scores)} to go.')
-    if len(rated) < 10: raise IQAError('The ranking begins when the program has looked at 10 photographs that you rated.')
+    if len(rated) < 10: raise IQAError('The ranking begins when 10 of the rated photographs were looked at.')
     quick = quick_ranking(x, rated, [scores[names[i]] for i in rated], self.log.scale)
     if not self.tuned: return names, quick, 'the first model'
     t = self.tuned
