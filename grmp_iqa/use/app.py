@@ -70,9 +70,15 @@ def wait_for_answer(
         try: return socket.create_connection(('127.0.0.1', port), 5).close()
         except OSError: time.sleep(.1)
 
-# %% ../../nbs/use/68_app.ipynb #1170d9c0
+# %% ../../nbs/use/68_app.ipynb #d71837d3
 PAGE = 'Rating studio.ipynb' #: the notebook of the page, whose name is the page's title
+#: Voila, which ends as soon as nobody holds its standard input any more
+_SERVER = """import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+from voila.app import main
+main()"""
 
+# %% ../../nbs/use/68_app.ipynb #7ea83f27
 def start_app(
     folder:str|Path, # empty, for the notebook
     photos:str|Path, # folder of photographs
@@ -92,8 +98,8 @@ def start_app(
         (folder/name).touch(mode=0o600)
         (folder/name).write_text(json.dumps(what), encoding='utf-8')
     with (folder/'log.txt').open('wb') as out:
-        process = subprocess.Popen([sys.executable, '-m', 'voila', PAGE], cwd=folder, start_new_session=True,
-                                   stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen([sys.executable, '-c', _SERVER, PAGE], cwd=folder, start_new_session=True,
+                                   stdin=subprocess.PIPE, stdout=out, stderr=out)
     try: wait_for_answer(port, process)
     except BaseException:   # Ctrl-C while it starts
         stop_app(process)
