@@ -2,7 +2,7 @@
 import importlib.util, json, shutil, urllib.error, urllib.request
 
 import pytest
-from browser import browser, lab, missing, screenshot
+from browser import lab, missing, screenshot
 from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.use.app import start_app, stop_app
 
@@ -122,40 +122,40 @@ def test_a_stored_notebook_shows_an_image(jupyter):
 needs_voila = pytest.mark.skipif(importlib.util.find_spec('voila') is None, reason='voila is not installed (pip install -e ".[app]")')
 
 @needs_voila
-def test_the_app(tmp_path):
+def test_the_app(jupyter, tmp_path):
     "The page of its own: a token is needed, keys rate, a reload goes on, nothing comes from elsewhere, a phone's width is enough"
     folder = some_photos(tmp_path/'photos', 14)
     (tmp_path/'work').mkdir()
     process, url = start_app(tmp_path/'work', folder, device='cpu')
     try:
-        with browser() as chromium:
-            page = chromium.new_page(viewport=dict(width=1280, height=900))
-            answered = []
-            page.on('response', lambda r: answered.append(r.url))
-            page.goto(url.split('?')[0], wait_until='commit', timeout=60_000)
-            page.wait_for_load_state(timeout=60_000)
-            assert '/login' in page.url and page.locator('.grmp-studio').count() == 0
-            page.goto(url, wait_until='commit', timeout=60_000)
-            page.locator('.grmp-studio').wait_for(timeout=300_000)
-            page.wait_for_function("document.activeElement.className == 'grmp-studio'")   # ready for the first key
-            for i in range(12): press(page, str(1 + i % 5))
-            page.wait_for_function("!document.querySelector('.gs-learning').textContent.includes('Looking')", timeout=120_000)
-            page.locator('.grmp-studio summary').press('Enter')
-            page.locator('.grmp-studio li').first.wait_for(timeout=60_000)
-            screenshot(page, 'app-1280')
-            question = shown(page)
-            page.reload(wait_until='commit')
-            page.wait_for_timeout(500)
-            page.locator('.grmp-studio').wait_for(timeout=300_000)
-            assert shown(page) == question and len(lines(folder, 'rate')) == 12
-            page.set_viewport_size(dict(width=390, height=844))
-            assert page.evaluate('document.documentElement.scrollWidth') <= 390
-            press(page, '5'); press(page, 'Backspace')
-            screenshot(page, 'app-390')
-            assert [u for u in answered if not u.startswith((url.split('?')[0], 'blob:', 'data:'))] == []
-            cookies = page.context.cookies()
-            for name in ('voila/files/photos/' + shown(page).split()[1].strip(','), 'voila/files/..%2Fphotos', 'voila/files/voila.json'):
-                request = urllib.request.Request(url.split('?')[0] + name, headers={'Cookie': '; '.join(f"{c['name']}={c['value']}" for c in cookies)})
-                with pytest.raises(urllib.error.HTTPError) as e: urllib.request.urlopen(request, timeout=30)
-                assert e.value.code in (403, 404)
+        page = jupyter.chromium.new_page(viewport=dict(width=1280, height=900))
+        answered = []
+        page.on('response', lambda r: answered.append(r.url))
+        page.goto(url.split('?')[0], wait_until='commit', timeout=60_000)
+        page.wait_for_load_state(timeout=60_000)
+        assert '/login' in page.url and page.locator('.grmp-studio').count() == 0
+        page.goto(url, wait_until='commit', timeout=60_000)
+        page.locator('.grmp-studio').wait_for(timeout=300_000)
+        page.wait_for_function("document.activeElement.className == 'grmp-studio'")   # ready for the first key
+        for i in range(12): press(page, str(1 + i % 5))
+        page.wait_for_function("!document.querySelector('.gs-learning').textContent.includes('Looking')", timeout=120_000)
+        page.locator('.grmp-studio summary').press('Enter')
+        page.locator('.grmp-studio li').first.wait_for(timeout=60_000)
+        screenshot(page, 'app-1280')
+        question = shown(page)
+        page.reload(wait_until='commit')
+        page.wait_for_timeout(500)
+        page.locator('.grmp-studio').wait_for(timeout=300_000)
+        assert shown(page) == question and len(lines(folder, 'rate')) == 12
+        page.set_viewport_size(dict(width=390, height=844))
+        assert page.evaluate('document.documentElement.scrollWidth') <= 390
+        press(page, '5'); press(page, 'Backspace')
+        screenshot(page, 'app-390')
+        assert [u for u in answered if not u.startswith((url.split('?')[0], 'blob:', 'data:'))] == []
+        cookies = page.context.cookies()
+        for name in ('voila/files/photos/' + shown(page).split()[1].strip(','), 'voila/files/..%2Fphotos', 'voila/files/voila.json'):
+            request = urllib.request.Request(url.split('?')[0] + name, headers={'Cookie': '; '.join(f"{c['name']}={c['value']}" for c in cookies)})
+            with pytest.raises(urllib.error.HTTPError) as e: urllib.request.urlopen(request, timeout=30)
+            assert e.value.code in (403, 404)
+        page.close()
     finally: stop_app(process)
