@@ -9,7 +9,6 @@ __all__ = ['MARKS', 'photo_data', 'RatingStudio']
 
 # %% ../../nbs/use/67_studio.ipynb #71ca02b6
 import anywidget, base64, io, traitlets
-from collections.abc import Callable
 from fastcore.basics import patch
 from IPython import get_ipython
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from ..core import IQAError, ImageError
 from ..data.images import open_image
+from .report import report
 from .page import SCRIPT, STYLE
 from .session import RatingSession
 
@@ -50,11 +50,10 @@ class RatingStudio(anywidget.AnyWidget):
         photos, # folder, or list of paths
         ratings_file:str|Path = None, # log to write or go on with; None is ratings.jsonl in the folder
         scale:tuple = (1, 5), # lowest and highest rating, the highest being best
-        report:Callable = None, # (photos, folder of the scorer, file to write) -> None; adds a button for it
         focus:bool = False, # take the keyboard when shown?
         **kwargs # of `RatingSession`: backbone, device, adapt_after, repeat_every, epochs, ...
     ):
-        self.photos, self.report, self.opened, self.seen = photos, report, False, None
+        self.photos, self.opened, self.seen = photos, False, None
         self.session = RatingSession(photos, ratings_file, scale, **kwargs)
         low, high = self.session.log.scale
         super().__init__(setting=dict(low=low, high=high, focus=focus), ranked=dict(rows=[], low=low, high=high))
@@ -94,9 +93,8 @@ def export(self:RatingStudio,
     if what == 'csv': return self.session.export_csv(path)
     scorer = self.session.export_scorer(path if what == 'scorer' else None)
     if what == 'scorer': return scorer
-    path = Path(path or self.session.log.file.with_name('studio-report.html'))
-    self.report(self.photos, scorer, path)
-    return path
+    if isinstance(self.photos, (list, tuple)): raise IQAError("a report is about a folder: open the studio on one.")
+    return report(self.photos, scorer, path or self.session.log.file.with_name('studio-report.html'))
 
 # %% ../../nbs/use/67_studio.ipynb #9faa4285
 @patch
@@ -128,7 +126,7 @@ def said(self:RatingStudio) -> dict: # progress, trust, learning, message, pairs
     elif s.tuned:
         learning += f" A model was fine-tuned on {len(s.tuned['given'])} photographs; its scorer can be saved."
     return dict(progress=progress, trust=s.trust_text(), learning=learning.strip(), message=s.message,
-                pairs=len(s.question) == 2, answers=len(actions), report=self.report is not None)
+                pairs=len(s.question) == 2, answers=len(actions), report=not isinstance(self.photos, (list, tuple)))
 
 # %% ../../nbs/use/67_studio.ipynb #f995cbe8
 @patch
