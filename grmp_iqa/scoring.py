@@ -203,13 +203,15 @@ def plot_predictions(
 
 def show_predictions(
     table:pd.DataFrame, # image, given and predicted score on one scale; the photos to look at come first
-    max_n:int = 6 # photos to show
+    max_n:int = 6, # photos to show
+    title:str = None # of the scatter; None is SRCC with its interval
 ):
     "`plot_predictions` with SRCC and its interval, beside the first photos of the table."
     first = table.head(max_n)
     left, right = plt.figure(figsize=(9, 3.8), dpi=75, layout='constrained').subfigures(1, 2, width_ratios=[1, 1.35])
     ax = left.subplots()
-    ax.set_title(f'SRCC {interval_text(*plot_predictions(ax, table.predicted, table.given), digits=2)}')
+    found = plot_predictions(ax, table.predicted, table.given)
+    ax.set_title(title or f'SRCC {interval_text(*found, digits=2)}')
     axes = right.subplots(2, max(1, -(-len(first)//2)), squeeze=False).ravel()
     for ax in axes: ax.set_axis_off()
     for ax,row in zip(axes, first.itertuples()):

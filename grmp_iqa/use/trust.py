@@ -83,7 +83,7 @@ def readable_scores(
     if len(bad): raise ImageError(bad.iloc[0])
     return scored.score.to_numpy()
 
-# %% ../../nbs/use/65_trust.ipynb #d4d95209
+# %% ../../nbs/use/65_trust.ipynb #574856d0
 @dataclass
 class CrossValidation:
     "Out-of-fold scores of rated photos, and what follows from them."
@@ -112,7 +112,7 @@ def cross_validate(
     fold = assign_folds(table, folds, groups, seed)
     loaded = load_clip(backbone, device=device)
     scores = out_of_fold(table, fold, trainer(loaded, prompts, epochs, seed=seed, **kwargs))
-    start, _ = start_of(loaded, prompts)
+    start, _ = start_of(loaded, prompts, download=kwargs.get('download', False))
     zero = readable_scores(Scorer.from_model(QualityCLIP(start, text_tokens=0)), table)
     columns = dict(image=list(table.image), mos=table.mos.to_numpy(), score=scores, zero_shot=zero, fold=fold)
     return CrossValidation(pd.DataFrame(columns), table.attrs.get('scale'), level)
@@ -154,16 +154,17 @@ def report(self:CrossValidation,
     index = pd.MultiIndex.from_product([['SRCC', 'error'], ['with your ratings', 'without any', 'difference']])
     return pd.DataFrame(dict(value=measure(np.arange(len(t))), low=low, high=high), index=index)
 
-# %% ../../nbs/use/65_trust.ipynb #22cdd30e
+# %% ../../nbs/use/65_trust.ipynb #0aca4afd
 @patch
 def show(self:CrossValidation,
     max_n:int = 6 # photos to show: those judged most wrongly
 ):
     "Predicted against given ratings of all photos, and the photos with the largest errors."
-    p = self.predictions()
-    show_predictions(p.iloc[(p.predicted - p.given).abs().argsort()[::-1]], max_n)
+    p, srcc_row = self.predictions(), self.report().loc[('SRCC', 'with your ratings')]
+    worst_first = p.iloc[(p.predicted - p.given).abs().argsort()[::-1]]
+    show_predictions(worst_first, max_n, f'SRCC {interval_text(*srcc_row, digits=2)}')
 
-# %% ../../nbs/use/65_trust.ipynb #38fde6b9
+# %% ../../nbs/use/65_trust.ipynb #8a0f7ef6
 @patch
 def advice(self:CrossValidation,
     report:pd.DataFrame = None # from `report`; None computes it
@@ -181,13 +182,14 @@ def advice(self:CrossValidation,
     return (f"{said} The interval of SRCC is {width:.2f} wide; about {need} ratings would make it 0.2. Until then trust "
             "large differences between photographs and not small ones, and look at those with the largest errors.")
 
-# %% ../../nbs/use/65_trust.ipynb #61ca686c
+# %% ../../nbs/use/65_trust.ipynb #71b85f0c
 @patch
 def summary(self:CrossValidation) -> str: # a few lines
     "What the cross-validation found, on the scale of the ratings."
     r, p, c = self.report(), self.predictions(), self.calibration
     ends = self.scale or dict(low=0, high=1)
-    size, digits = ends['high'] - ends['low'], 2 if ends['high'] - ends['low'] < 20 else 1
+    size = ends['high'] - ends['low']
+    digits = 3 if size <= 1 else 2 if size < 20 else 1
     compared = lambda what, d: '; '.join(f'{which} {interval_text(*r.loc[(what, which)], digits=d)}'
                                          for which in ('with your ratings', 'without any', 'difference'))
     bias = (to_scale(self.table.score, self.scale) - p.given).mean()
