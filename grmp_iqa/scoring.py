@@ -64,7 +64,7 @@ def from_model(cls:Scorer,
     scale:dict = None, # low, high, higher_is_better: the scale of the ratings it was adapted to
     training:dict = None, # anything worth knowing of how it was trained
     precision:str = 'auto', # of matrix multiplications
-    calibration:Calibration = None # from predictions for photos that it did not learn from; None leaves scores as they are
+    calibration:Calibration = None # from predictions for photos it did not learn from; None leaves scores as they are
 ) -> 'Scorer': # shares the model's tensors
     "The scorer of a model as it is now."
     b, p = model.backbone, model.visual_prompt

@@ -63,7 +63,7 @@ def from_df(cls:IQADataLoaders,
     path:str|Path = None, # folder of the photos, where the table names them relative to one
     image_col:str = None, # column of the photos; None is guessed
     mos_col:str = None, # column of the scores; None is guessed
-    scale:tuple = None, # (lowest, highest) possible score; None is a usual scale that fits, else the range of the scores
+    scale:tuple = None, # (lowest, highest) possible score; None: a usual scale that fits, else the range of the scores
     higher_is_better:bool = None, # False where low is good (some DMOS); None is True, but a column named dmos must say
     **kwargs # of `from_table`
 ) -> 'IQADataLoaders': # data loaders

@@ -304,8 +304,8 @@ def _what_was_read(
     why = {'given': f'as you said; the scores run from {found}',
            'guessed': f'the usual scale that holds scores from {found}; give `scale=` (--scale) if it is another',
            'found': 'the lowest and the highest score; give `scale=` (--scale) if the scale is wider'}[how]
-    return (f"Read {n} photograph{'s'*(n != 1)}, column '{mos_col}' as the score, {s['low']:g} to {s['high']:g} ({why}), "
-            f"{'higher' if s['higher_is_better'] else 'lower'} is better.")
+    return (f"Read {n} photograph{'s'*(n != 1)}, column '{mos_col}' as the score, {s['low']:g} to {s['high']:g} "
+            f"({why}), {'higher' if s['higher_is_better'] else 'lower'} is better.")
 
 # %% ../../nbs/data/15_ratings.ipynb #cfd9d625
 def read_ratings(

@@ -174,13 +174,13 @@ def advice(self:CrossValidation,
     _, low, high = report.loc[('SRCC', 'with your ratings')]
     _, least, most = report.loc[('SRCC', 'difference')]
     n, width = len(self.table), high - low
-    if most < 0: said = "Your ratings made the order worse here: score without them, and look for mistakes in the ratings."
+    if most < 0: said = "Your ratings made the order worse here: score without them, and look for mistakes in them."
     elif least <= 0: said = "It is not certain that your ratings improve the order over no ratings at all."
     else: said = "Your ratings improve the order over no ratings at all."
     if width <= .25: return f"{said} The interval is narrow enough to compare scorers by."
     need = math.ceil(n*(width/.2)**2/10)*10
-    return (f"{said} The interval of SRCC is {width:.2f} wide; about {need} ratings would make it 0.2. Until then trust "
-            "large differences between photographs and not small ones, and look at those with the largest errors.")
+    return (f"{said} The interval of SRCC is {width:.2f} wide; about {need} ratings would make it 0.2. Until then "
+            "trust large differences between photographs and not small ones, and look at those with the largest errors.")
 
 # %% ../../nbs/use/65_trust.ipynb #71b85f0c
 @patch
@@ -199,6 +199,6 @@ def summary(self:CrossValidation) -> str: # a few lines
         "learned from it (95 % intervals):",
         f"  SRCC, the order: {compared('SRCC', 2)}.",
         f"  Mean error on the scale {ends['low']:g} to {ends['high']:g}: {compared('error', digits)}.",
-        f"  Predictions are calibrated, which takes out a bias of {bias:+.{digits}f}; {self.level:.0%} of new photographs "
-        f"should lie within {c.half*size:.{digits}f} of them, and {inside} of these {len(p)} did.",
+        f"  Predictions are calibrated, which takes out a bias of {bias:+.{digits}f}; {self.level:.0%} of new "
+        f"photographs should lie within {c.half*size:.{digits}f} of them, and {inside} of these {len(p)} did.",
         f"  {self.advice(r)}"])
