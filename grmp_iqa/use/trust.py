@@ -1,4 +1,4 @@
-"""What a scorer that learned from your ratings is worth, measured on those same ratings: cross-validation, calibration, and what to do when the interval is wide.
+"""What a scorer that learned from your ratings is worth, measured by cross-validation on those same ratings.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/use/trust.html.md"""
 
@@ -180,7 +180,7 @@ def advice(self:CrossValidation,
     if width <= .25: return f"{said} The interval is narrow enough to compare scorers by."
     need = math.ceil(n*(width/.2)**2/10)*10
     return (f"{said} The interval of SRCC is {width:.2f} wide; about {need} ratings would make it 0.2. Until then "
-            "trust large differences between photographs and not small ones, and look at those with the largest errors.")
+            "trust large differences between photographs, not small ones, and look at those with the largest errors.")
 
 # %% ../../nbs/use/65_trust.ipynb #71b85f0c
 @patch
