@@ -64,9 +64,10 @@ def trainer(
     **kwargs # of `iqa_learner`
 ): # a function from rated rows to a function from rows to scores
     "How one model of a cross-validation is trained, and how it scores."
-    valid = .2 if 'plateau' in recipe_settings(kwargs.get('recipe', 'quick'), backbone) else 0
+    plateau = 'plateau' in recipe_settings(kwargs.get('recipe', 'quick'), backbone)
     def fit(rows):
         set_seed(seed)
+        valid = max(.2, 2.01/len(rows)) if plateau else 0   # two photos at least, or nothing can be correlated
         dls = IQADataLoaders.from_table(rows, valid=valid, bs=bs, seed=seed, device=backbone.clip.logit_scale.device)
         learn = iqa_learner(dls, backbone, prompts, **kwargs)
         with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
