@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
-
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
     from fastai.basics import *
@@ -189,6 +188,7 @@ def own_last_blocks(
 # %% ../nbs/36_learner.ipynb #52868e8f
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
+    calibration = None # of its scores, for the scorer; see `grmp_iqa.use.trust`
 
 @patch
 def _with_events(self:IQALearner, f, event_type, ex, final=noop):
@@ -253,7 +253,7 @@ def scorer(self:IQALearner) -> Scorer: # shares this model's tensors
     rule = dict(rule=qgr.rule, lam=qgr.lam, per=qgr.per) if qgr else None
     training = dict(pictures=len(self.dls.train_ds), batch=self.dls.train.bs, regularization=rule, prompts=self.prompts,
                     recipe=self.recipe)
-    return Scorer.from_model(self.model.eval(), self.dls.scale, training, self.model.precision)
+    return Scorer.from_model(self.model.eval(), self.dls.scale, training, self.model.precision, self.calibration)
 
 @patch
 def save_scorer(self:IQALearner,
@@ -266,7 +266,7 @@ def save_scorer(self:IQALearner,
 def score_folder(self:IQALearner,
     folder:str|Path, # of photos, searched with its subfolders
     **kwargs # of `Scorer.score_folder`
-) -> pd.DataFrame: # image, score, mos on your own scale, error; best first
+) -> pd.DataFrame: # image, score, predicted on your own scale, error; best first
     "Score a folder with the model as it is now."
     return self.scorer().score_folder(folder, **kwargs)
 
@@ -280,8 +280,8 @@ def show_results(self:IQALearner,
     rows = self.dls.table.iloc[list(self.dls[ds_idx].dataset.items.index)]
     if len(rows) < 3: raise RatingsError(f"There are {len(rows)} photos to show results on: "
                                          "use ds_idx=0 for those trained on, or hold some back (valid=0.2).")
-    score, scale = self.scorer().score_images(list(rows.image)).score.to_numpy(), self.dls.scale
-    both = dict(given=to_scale(rows.mos.to_numpy(), scale), predicted=to_scale(score, scale))
+    scored = self.scorer().score_images(list(rows.image))
+    both = dict(given=to_scale(rows.mos.to_numpy(), self.dls.scale), predicted=scored.get('predicted', scored.score))
     table = pd.DataFrame(dict(image=list(rows.image), **both))
     table = table.iloc[(table.predicted - table.given).abs().argsort()[::-1]].reset_index(drop=True)
     show_predictions(table, max_n)

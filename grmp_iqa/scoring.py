@@ -24,6 +24,7 @@ from .core import ImageError, atomic_write, check_device, check_folder, check_na
 from .data.images import open_image
 from .data.metrics import correlation_report
 from .data.ratings import to_scale
+from .data.calibration import Calibration, read_calibration
 from .clip.crops import Crops
 from .clip.backbones import build_clip, load_clip
 from .clip.decoding import to_device
@@ -40,12 +41,13 @@ class Scorer:
         visual:nn.Module, # open_clip's image encoder
         visual_prompt:VisualPrompt, # what its blocks may look at
         text:Tensor, # (2,D) features of the good and the bad text, each times the temperature
-        card:dict, # backbone, crops, prompts, scale, training, versions
+        card:dict, # backbone, crops, prompts, scale, calibration, training, versions
         precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' (bfloat16 where it is fast)
     ):
         self.precision = check_name(precision, PRECISIONS, 'precision')
         self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval()
         self.text, self.card, self.crops = text, card, Crops(**card['views'])
+        self.calibration = read_calibration(card.get('calibration'), 'the card of this scorer')
 
     def __repr__(self):
         return f"Scorer({self.card['backbone']['name']}, {self.card['prompts']}, scale {self.card['scale']})"
@@ -61,14 +63,16 @@ def from_model(cls:Scorer,
     model:QualityCLIP, # zero-shot, pre-trained or adapted; not copied
     scale:dict = None, # low, high, higher_is_better: the scale of the ratings it was adapted to
     training:dict = None, # anything worth knowing of how it was trained
-    precision:str = 'auto' # of matrix multiplications
+    precision:str = 'auto', # of matrix multiplications
+    calibration:Calibration = None # from predictions for photos it did not learn from; None leaves scores as they are
 ) -> 'Scorer': # shares the model's tensors
     "The scorer of a model as it is now."
     b, p = model.backbone, model.visual_prompt
     with torch.no_grad(): text = model.clip.logit_scale.exp()*model.quality_text()
     prompts = dict(text_tokens=len(model.text_prompt.context), visual_tokens=p.n_tokens, antonyms=list(model.antonyms))
     card = dict(kind='grmp-iqa scorer', format=FORMAT, backbone=dict(name=b.name, config=b.config),
-                views=asdict(b.crops), prompts=prompts, scale=scale, training=training or {}, versions=versions())
+                views=asdict(b.crops), prompts=prompts, scale=scale, training=training or {}, versions=versions(),
+                calibration=calibration and asdict(calibration))
     return cls(model.clip.visual, p, text, card, precision)
 
 # %% ../nbs/35_scoring.ipynb #d5566b52
@@ -127,7 +131,7 @@ def score_images(self:Scorer,
     names=None, # list of what to call them in the table; None is their own text
     batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
     progress:bool = False # show a progress bar?
-) -> pd.DataFrame: # image, score in [0,1], mos on your own scale (if adapted), error ('' where all is well)
+) -> pd.DataFrame: # image, score in [0,1], predicted, low and high (see `on_your_scale`), error ('' where all is well)
     "Score many photos. One that can't be read is a row with its error, and the rest is scored."
     images, found, errors = list(images), [], []
     batch_size = batch_size or (64 if self.device.type == 'cuda' else 8)
@@ -145,18 +149,30 @@ def score_images(self:Scorer,
     scores = iter(torch.cat([s.cpu() for s in found]).tolist() if found else [])
     table = pd.DataFrame({'score': [float('nan') if e else next(scores) for e in errors], 'error': errors})
     table.insert(0, 'image', list(names) if names is not None else [str(i) for i in images])
-    if self.card['scale']: table.insert(2, 'mos', self.on_scale(table.score))
-    return table
+    if not self.card['scale']: return table
+    return pd.concat([table[['image', 'score']], self.on_your_scale(table.score), table[['error']]], axis=1)
 
 # %% ../nbs/35_scoring.ipynb #43b53c76
 @patch
 def on_scale(self:Scorer,
     score # in [0,1]: a number, array or column
-): # the same on the scale of the ratings the scorer was adapted to
+): # the prediction on the scale of the ratings the scorer was adapted to, calibrated if the scorer is
     "From [0,1] back to your own scale. `CheckpointError` for a scorer that never saw ratings."
-    if self.card['scale']: return to_scale(score, self.card['scale'])
+    if self.card['scale']: return to_scale(self.calibration(score) if self.calibration else score, self.card['scale'])
     raise CheckpointError("This scorer was not adapted to ratings, so it has no scale but [0,1]: "
                           "adapt it first (`iqa_learner`, `grmp-iqa adapt`).")
+
+@patch
+def on_your_scale(self:Scorer,
+    score:pd.Series # (N,) in [0,1]
+) -> pd.DataFrame: # (N, 0 to 3): predicted if adapted, low and high if calibrated
+    "The columns of a table of scores that are on the scale of the ratings."
+    scale, columns = self.card['scale'], {}
+    if scale: columns['predicted'] = self.on_scale(score)
+    if scale and self.calibration:
+        ends = [to_scale(end, scale) for end in self.calibration.interval(score)]
+        columns['low'], columns['high'] = ends if scale['higher_is_better'] else ends[::-1]
+    return pd.DataFrame(columns, index=score.index)
 
 # %% ../nbs/35_scoring.ipynb #a0d34025
 @patch
@@ -187,13 +203,15 @@ def plot_predictions(
 
 def show_predictions(
     table:pd.DataFrame, # image, given and predicted score on one scale; the photos to look at come first
-    max_n:int = 6 # photos to show
+    max_n:int = 6, # photos to show
+    title:str = None # of the scatter; None is SRCC with its interval
 ):
     "`plot_predictions` with SRCC and its interval, beside the first photos of the table."
     first = table.head(max_n)
     left, right = plt.figure(figsize=(9, 3.8), dpi=75, layout='constrained').subfigures(1, 2, width_ratios=[1, 1.35])
     ax = left.subplots()
-    ax.set_title(f'SRCC {interval_text(*plot_predictions(ax, table.predicted, table.given), digits=2)}')
+    found = plot_predictions(ax, table.predicted, table.given)
+    ax.set_title(title or f'SRCC {interval_text(*found, digits=2)}')
     axes = right.subplots(2, max(1, -(-len(first)//2)), squeeze=False).ravel()
     for ax in axes: ax.set_axis_off()
     for ax,row in zip(axes, first.itertuples()):
@@ -234,6 +252,7 @@ def read_card(
         newer = f"{card['versions']['grmp_iqa']}, format {card['format']}"
         raise CheckpointError(f"{path} was saved by a newer grmp_iqa ({newer}): "
                               f"upgrade grmp_iqa (this is {__version__}, format {FORMAT}) to load it.")
+    read_calibration(card.get('calibration'), file)
     return card
 
 # %% ../nbs/35_scoring.ipynb #31c3acf0
@@ -263,7 +282,7 @@ def score_images(
     images, # list of anything `open_image` takes
     scorer:'str|Path|Scorer' = 'tiny', # a scorer, the folder of a saved one, or a backbone's name (zero-shot)
     **kwargs # of `Scorer.score_images`
-) -> pd.DataFrame: # image, score in [0,1], mos on your own scale (if adapted), error
+) -> pd.DataFrame: # image, score in [0,1], predicted on your own scale (if adapted), low, high (if calibrated), error
     "Score a list of photos."
     scorer = scorer if isinstance(scorer, Scorer) else Scorer.load(scorer)
     return scorer.score_images(images, **kwargs)

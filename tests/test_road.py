@@ -56,7 +56,7 @@ def test_adapt(road, prompts):
     assert call('adapt', images, folder/'ratings.csv', '--recipe', 'paper', '--epochs', 2, '--prompts', prompts, '--out', out, '--scale', 0, 100) == 0
     scorer = Scorer.load(out, 'cpu')
     assert scorer.card['training']['recipe'] == 'paper' and scorer.card['prompts']['visual_tokens'] == 4
-    assert 0 < scorer.score_images([images/'1.bmp']).mos[0] < 100
+    assert 0 < scorer.score_images([images/'1.bmp']).predicted[0] < 100
 
 def test_without_prompts_a_line_says_what_is_missing(road, caplog):
     folder, call = road

@@ -63,15 +63,17 @@ def from_df(cls:IQADataLoaders,
     path:str|Path = None, # folder of the photos, where the table names them relative to one
     image_col:str = None, # column of the photos; None is guessed
     mos_col:str = None, # column of the scores; None is guessed
-    scale:tuple = None, # (lowest, highest) possible score; None is the range of the scores given
+    scale:tuple = None, # (lowest, highest) possible score; None: a usual scale that fits, else the range of the scores
     higher_is_better:bool = None, # False where low is good (some DMOS); None is True, but a column named dmos must say
     **kwargs # of `from_table`
 ) -> 'IQADataLoaders': # data loaders
-    "From a table of ratings on any scale. `RatingsError` names the row that can't be used."
+    "From a table of ratings on any scale; prints what was read. `RatingsError` names the row that can't be used."
     if path is not None and not Path(path).is_dir():
         raise RatingsError(f"There is no folder {path}: give the one that holds the photos.")
     columns = dict(image_col=image_col, mos_col=mos_col, scale=scale, higher_is_better=higher_is_better)
-    return cls.from_table(read_ratings(df, path, **columns), **kwargs)
+    table = read_ratings(df, path, **columns)
+    print(table.attrs['said'])
+    return cls.from_table(table, **kwargs)
 
 @patch(cls_method=True)
 def from_csv(cls:IQADataLoaders,
