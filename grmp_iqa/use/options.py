@@ -6,14 +6,15 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/options.html.md"""
 
 # %% auto #0
 __all__ = ['Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download', 'ImageColumn', 'MosColumn', 'Scale',
-           'LowerIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Databases', 'Root', 'RecipeName', 'Variant',
+           'HigherIsBetter', 'DemoFolder', 'DemoEpochs', 'References', 'Databases', 'Root', 'RecipeName', 'Variant',
            'InnerRate', 'OuterRate', 'InnerSteps', 'TasksPerStep', 'Inner', 'Outer', 'SupportSize', 'QuerySize',
            'Whole', 'Order', 'TextTokens', 'VisualTokens', 'MicroBatch', 'Workers', 'HeldOut', 'Epochs', 'Size',
            'Checkpoint', 'Prompts', 'Recipe', 'BatchOfSteps', 'Rule', 'ScorerName', 'BatchSize', 'ExplainFolder',
-           'Rated', 'Before', 'BackboneFolder', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released',
-           'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom',
-           'Methods', 'BenchEpochs', 'StudyPart', 'StudyFolder', 'StudyDraws', 'FullStudy', 'option', 'rating_columns',
-           'listed', 'shot_numbers', 'tested']
+           'Rated', 'Before', 'BackboneFolder', 'ReportFile', 'AsJson', 'GivenRatings', 'Folds', 'Held', 'RatingScale',
+           'LogFile', 'Port', 'Chapters', 'ClassFolder', 'Solutions', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots',
+           'Released', 'BenchPrompts', 'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn',
+           'TransferFrom', 'Methods', 'BenchEpochs', 'StudyPart', 'StudyFolder', 'StudyDraws', 'FullStudy', 'option',
+           'rating_columns', 'listed', 'shot_numbers', 'tested']
 
 # %% ../../nbs/use/54_options.ipynb #d4ae74da
 import typer
@@ -43,19 +44,20 @@ Download = Annotated[bool, option('Allow fetching weights that are not on this m
 # %% ../../nbs/use/54_options.ipynb #2a9a1e5f
 ImageColumn = Annotated[str|None, option('Column of the image names; guessed by default.')]
 MosColumn = Annotated[str|None, option('Column of the scores; guessed by default.')]
-Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score that raters could give; by default the '
-                                                   'lowest and highest that occur.')]
-LowerIsBetter = Annotated[bool, option('A high number means a bad photograph, as in DMOS.')]
+Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score that raters could give; by default a usual '
+                                                   'scale that fits (0-1, 1-5, 0-5, 1-10, 0-10, 0-100), else the lowest '
+                                                   'and highest that occur.')]
+HigherIsBetter = Annotated[bool|None, typer.Option('--higher-is-better/--lower-is-better', help='Is a high number a good '
+                           'photograph? By default it is, but a column named dmos must be told.')]
 
 # %% ../../nbs/use/54_options.ipynb #74c252e4
 def rating_columns(
     image_col:str|None, # --image-col
     mos_col:str|None, # --mos-col
     scale:tuple|None, # --scale, (lowest, highest)
-    lower_is_better:bool # --lower-is-better
+    higher_is_better:bool|None # --higher-is-better or --lower-is-better; None where neither was given
 ) -> dict: # arguments of `read_ratings`
     "The options about a ratings file as `read_ratings` takes them, and only those that were given."
-    higher_is_better = False if lower_is_better else None
     given = dict(image_col=image_col, mos_col=mos_col, scale=scale, higher_is_better=higher_is_better)
     return {k: v for k,v in given.items() if v is not None}
 
@@ -113,6 +115,27 @@ Rated = Annotated[tuple[Path, Path]|None, option('Folder of rated photographs an
 Before = Annotated[str|None, option("The backbone the scorer was made from; by default it is loaded by the scorer's "
                                     "name for it; 'none' goes without attributes and maps before adaptation.")]
 BackboneFolder = Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')]
+
+# %% ../../nbs/use/54_options.ipynb #96359060
+ReportFile = Annotated[Path, option('Page to write, a file that ends in .html; a report that is there already is replaced.')]
+AsJson = Annotated[bool, typer.Option('--json', help='Write the same facts as data, to a file of the same name that ends '
+                                                     'in .json.')]
+GivenRatings = Annotated[Path|None, option('Ratings of some of the photographs, a CSV, here or in that folder: how well do '
+                                           'they agree?')]
+Folds = Annotated[int, option('Models to train for cross-validation, which says how good the scorer is and calibrates it; '
+                              '0 leaves it out.', min=0)]
+Held = Annotated[float|None, option('Share of them to hold back and print after each epoch; by default 0, or 0.2 where the '
+                                    'recipe needs some.', min=0., max=0.9)]
+
+# %% ../../nbs/use/54_options.ipynb #6b1dc16d
+RatingScale = Annotated[tuple[float, float], option('Lowest and highest rating that can be given.')]
+LogFile = Annotated[Path|None, option('Log of the ratings, a JSONL file; one that is there is gone on with. By default '
+                                      'ratings.jsonl in the folder of photographs.')]
+Port = Annotated[int|None, option('Port of this machine to listen on; by default a free one.', min=1, max=65535)]
+Chapters = Annotated[Path, typer.Argument(help='Folder of chapters (nbs/course), or one notebook.')]
+ClassFolder = Annotated[Path, option("Folder to write; a file there that differs is not replaced, as it may hold somebody's "
+                                     'answers.')]
+Solutions = Annotated[bool, option('Leave the solutions in.')]
 
 # %% ../../nbs/use/54_options.ipynb #9c2510ca
 Subject = Annotated[str, typer.Argument(help="Backbone to measure: 'tiny', or a folder that `train-backbone` wrote.")]
