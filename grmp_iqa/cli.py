@@ -216,7 +216,8 @@ def explain_command(
 @app.command('report')
 def report_command(
     photos:Annotated[Path, typer.Argument(help='Folder of photographs.')],
-    scorer:ScorerName = 'tiny', out:ReportFile = Path('report.html'), ratings:GivenRatings = None, as_json:AsJson = False,
+    scorer:ScorerName = 'tiny', out:ReportFile = Path('report.html'), ratings:GivenRatings = None,
+    as_json:AsJson = False,
     backbone:Before = None, weights:Weights = None, download:Download = False, batch_size:BatchSize = None,
     image_col:ImageColumn = None, mos_col:MosColumn = None, scale:Scale = None, higher_is_better:HigherIsBetter = None,
     precision:Precision = 'auto', seed:Seed = 0, device:Device = None,
@@ -238,7 +239,8 @@ def studio_command(
     backbone:BackboneName = 'tiny', weights:Weights = None, download:Download = False, device:Device = None,
 ):
     "Rate photographs on a page of its own, and see the others ranked by your taste."
-    run_app(photos, log, scale, port, backbone=backbone, weights=weights and str(weights), download=download, device=device)
+    run_app(photos, log, scale, port, backbone=backbone, weights=weights and str(weights), download=download,
+            device=device)
 
 # %% ../nbs/70_cli.ipynb #868dbe75
 @app.command('course')
@@ -249,7 +251,7 @@ def course_command(
 ):
     "Copy chapters of the course for a class, without their solutions."
     files = hand_out(chapters, out, solutions)
-    print(f"{len(files)} {'chapter' if len(files) == 1 else 'chapters'} {'with' if solutions else 'without'} solutions: {out}")
+    print(f"{'With' if solutions else 'Without'} solutions, in {out}: {', '.join(f.name for f in files)}")
 
 # %% ../nbs/70_cli.ipynb #8f198330
 @app.command('train-backbone')

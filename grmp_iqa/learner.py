@@ -251,7 +251,8 @@ def scorer(self:IQALearner) -> Scorer: # shares this model's tensors
     "The scorer of the model as it is now."
     qgr = getattr(self, 'gradient_regularization', None)
     rule = dict(rule=qgr.rule, lam=qgr.lam, per=qgr.per) if qgr else None
-    training = dict(pictures=len(self.dls.train_ds), batch=self.dls.train.bs, regularization=rule, prompts=self.prompts,
+    prompts = self.prompts and (self.prompts if ':' in self.prompts else Path(self.prompts).name)   # no path in a card
+    training = dict(pictures=len(self.dls.train_ds), batch=self.dls.train.bs, regularization=rule, prompts=prompts,
                     recipe=self.recipe)
     return Scorer.from_model(self.model.eval(), self.dls.scale, training, self.model.precision, self.calibration)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd, pytest
 from grmp_iqa.cli import main
 from grmp_iqa.data.samples import sample_photos
+from project import CHAPTERS, ROOT
 
 COMMAND = Path(sys.executable).with_name('grmp-iqa')
 
@@ -35,9 +36,42 @@ def call(monkeypatch, capsys, *args):
 def test_the_installed_command(photos):
     run = lambda *args: subprocess.run([COMMAND, *args], capture_output=True, text=True)
     assert run('score', photos/'0.jpg').stdout.startswith('image,score,error')
-    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'train-backbone', 'bench', 'study'))
+    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'report', 'app', 'course', 'train-backbone', 'bench', 'study'))
     failed = run('score', photos/'missing.jpg')
     assert failed.returncode == 2 and 'missing.jpg' in failed.stderr and 'Traceback' not in failed.stderr
+
+
+@pytest.mark.parametrize('flag, first', [('--higher-is-better', 'higher'), ('--lower-is-better', 'lower')])
+def test_direction_of_a_dmos_can_be_said(photos, tmp_path, flag, first):
+    table = pd.read_csv(photos/'ratings.csv').rename(columns=dict(mos='dmos'))
+    table.to_csv(photos/'dmos.csv', index=False)
+    command = [COMMAND, 'adapt', photos, 'dmos.csv', '--out', tmp_path/'s', '--epochs', '1', '--folds', '0']
+    assert '--higher-is-better' in subprocess.run(command, capture_output=True, text=True).stderr
+    assert f'{first} is better' in subprocess.run([*command, flag], capture_output=True, text=True).stdout
+
+def test_adapt_says_what_it_read_and_how_good_it_is(photos, tmp_path):
+    table = pd.read_csv(photos/'ratings.csv').rename(columns=dict(image='foto', mos='note'))
+    table.insert(0, 'id', range(1, 13))
+    table.to_csv(photos/'noten.csv', index=False)
+    said = subprocess.run([COMMAND, 'adapt', photos, 'noten.csv', '--out', tmp_path/'s', '--epochs', '1', '--folds', '2'], capture_output=True, text=True).stdout
+    assert "12 photographs, column 'note' as the score, 0 to 1" in said and 'Cross-validated on 12 photographs' in said and 'bias' in said
+    scores = subprocess.run([COMMAND, 'score', photos, '--scorer', tmp_path/'s'], capture_output=True, text=True).stdout
+    assert scores.startswith('image,score,predicted,low,high,error')
+
+def test_class_and_teacher_get_their_chapters(tmp_path, monkeypatch, capsys):
+    assert call(monkeypatch, capsys, 'course', ROOT/'nbs'/'course', '--out', tmp_path/'class')[0] == 0
+    assert {o.name for o in (tmp_path/'class').iterdir()} == {o.name for o in CHAPTERS}
+    assert not any('BEGIN SOLUTION' in o.read_text(encoding='utf-8') for o in (tmp_path/'class').iterdir())
+    assert call(monkeypatch, capsys, 'course', ROOT/'nbs'/'course', '--out', tmp_path/'class')[0] == 0   # the same again changes nothing
+    status, err = call(monkeypatch, capsys, 'course', ROOT/'nbs'/'course', '--out', tmp_path/'class', '--solutions')
+    assert status == 2 and 'is there already' in err
+
+def test_report_of_a_folder(photos, tmp_path, monkeypatch, capsys):
+    assert call(monkeypatch, capsys, 'report', photos, '--out', tmp_path/'r.html', '--ratings', photos/'ratings.csv', '--json')[0] == 0
+    assert 'SRCC' in (tmp_path/'r.html').read_text(encoding='utf-8') and (tmp_path/'r.json').exists()
+    (tmp_path/'other.html').write_text('mine')
+    status, err = call(monkeypatch, capsys, 'report', photos, '--out', tmp_path/'other.html')
+    assert status == 2 and 'other.html' in err and (tmp_path/'other.html').read_text() == 'mine'
 
 
 def test_adapt_then_score(photos, monkeypatch, capsys):

@@ -146,3 +146,17 @@ def test_every_exported_name_is_documented(module):
     found = {o.__name__: u for o in own if (u := undocumented(o))}
     found |= {name: u for name, fn in methods(mod) if name.split('.')[1] not in THEIRS and (u := undocumented(fn))}
     assert found == {}
+
+@every_notebook
+def test_no_live_view_is_stored(notebook):
+    "Without a kernel it would be an error box; `grmp_iqa.use.live.images_only` takes it out, and the image stays"
+    assert not [o for c in cells(notebook, 'code') for o in c['outputs'] if 'application/vnd.jupyter.widget-view+json' in o.get('data', {})]
+
+@every_notebook
+def test_parts_and_chapters_name_each_other(notebook):
+    "A notebook that exports says which chapter needs it, and that chapter lists it"
+    if not re.match(r'[0-9]{2}_', notebook.name): pytest.skip('exports nothing')
+    named = re.search(r'^In the course: \[[^\]]+\]\(([^)]+)\)\.$', cells(notebook, 'markdown')[1]['source'], re.M)
+    assert named, 'its introduction does not name a chapter'
+    chapter = (notebook.parent/named[1]).resolve()
+    assert f"](../{stem(notebook)}.ipynb)" in cells(chapter, 'markdown')[-1]['source'] + cells(chapter, 'markdown')[-2]['source']

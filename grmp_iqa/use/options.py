@@ -44,11 +44,11 @@ Download = Annotated[bool, option('Allow fetching weights that are not on this m
 # %% ../../nbs/use/54_options.ipynb #2a9a1e5f
 ImageColumn = Annotated[str|None, option('Column of the image names; guessed by default.')]
 MosColumn = Annotated[str|None, option('Column of the scores; guessed by default.')]
-Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score that raters could give; by default a usual '
-                                                   'scale that fits (0-1, 1-5, 0-5, 1-10, 0-10, 0-100), else the lowest '
-                                                   'and highest that occur.')]
-HigherIsBetter = Annotated[bool|None, typer.Option('--higher-is-better/--lower-is-better', help='Is a high number a good '
-                           'photograph? By default it is, but a column named dmos must be told.')]
+Scale = Annotated[tuple[float, float]|None, option('Lowest and highest score that raters could give; by default a '
+                                                   'usual scale that fits (0-1, 1-5, 0-5, 1-10, 0-10, 0-100), else the '
+                                                   'lowest and highest that occur.')]
+HigherIsBetter = Annotated[bool|None, typer.Option('--higher-is-better/--lower-is-better', help='Is a high number a '
+                           'good photograph? By default it is, but a column named dmos must be told.')]
 
 # %% ../../nbs/use/54_options.ipynb #74c252e4
 def rating_columns(
@@ -117,15 +117,15 @@ Before = Annotated[str|None, option("The backbone the scorer was made from; by d
 BackboneFolder = Annotated[Path, option('Folder to write; `--backbone` takes it. A training that was stopped goes on.')]
 
 # %% ../../nbs/use/54_options.ipynb #96359060
-ReportFile = Annotated[Path, option('Page to write, a file that ends in .html; a report that is there already is replaced.')]
-AsJson = Annotated[bool, typer.Option('--json', help='Write the same facts as data, to a file of the same name that ends '
-                                                     'in .json.')]
-GivenRatings = Annotated[Path|None, option('Ratings of some of the photographs, a CSV, here or in that folder: how well do '
-                                           'they agree?')]
-Folds = Annotated[int, option('Models to train for cross-validation, which says how good the scorer is and calibrates it; '
-                              '0 leaves it out.', min=0)]
-Held = Annotated[float|None, option('Share of them to hold back and print after each epoch; by default 0, or 0.2 where the '
-                                    'recipe needs some.', min=0., max=0.9)]
+ReportFile = Annotated[Path, option('Page to write, a file that ends in .html; a report that is there is replaced.')]
+AsJson = Annotated[bool, typer.Option('--json', help='Write the same facts as data, to a file of the same name that '
+                                                     'ends in .json.')]
+GivenRatings = Annotated[Path|None, option('Ratings of some of the photographs, a CSV, here or in that folder: how '
+                                           'well do they agree?')]
+Folds = Annotated[int, option('Models to train for cross-validation, which says how good the scorer is and calibrates '
+                              'it; 0 leaves it out.', min=0)]
+Held = Annotated[float|None, option('Share of them to hold back and print after each epoch; by default 0, or 0.2 where '
+                                    'the recipe needs some.', min=0., max=0.9)]
 
 # %% ../../nbs/use/54_options.ipynb #6b1dc16d
 RatingScale = Annotated[tuple[float, float], option('Lowest and highest rating that can be given.')]
@@ -133,8 +133,8 @@ LogFile = Annotated[Path|None, option('Log of the ratings, a JSONL file; one tha
                                       'ratings.jsonl in the folder of photographs.')]
 Port = Annotated[int|None, option('Port of this machine to listen on; by default a free one.', min=1, max=65535)]
 Chapters = Annotated[Path, typer.Argument(help='Folder of chapters (nbs/course), or one notebook.')]
-ClassFolder = Annotated[Path, option("Folder to write; a file there that differs is not replaced, as it may hold somebody's "
-                                     'answers.')]
+ClassFolder = Annotated[Path, option('Folder to write; a file there that differs is not replaced, as it may hold '
+                                     "somebody's answers.")]
 Solutions = Annotated[bool, option('Leave the solutions in.')]
 
 # %% ../../nbs/use/54_options.ipynb #9c2510ca
