@@ -19,3 +19,18 @@ def backbone(tmp_path_factory):
     torch.manual_seed(0)
     save_file(build_clip(config).state_dict(), folder/'open_clip_model.safetensors')
     return folder
+
+
+@pytest.fixture(scope='session')
+def pages(tmp_path_factory):
+    "A folder of notebooks as nbdev processed them, for smalldocs"
+    from docsite import process
+    return process(tmp_path_factory.mktemp('site'))
+
+@pytest.fixture(scope='session')
+def site(pages):
+    "A folder that holds the site"
+    from docsite import render
+    text, status = render(pages)
+    assert status == 0, text
+    return pages/'_docs'

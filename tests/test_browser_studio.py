@@ -2,6 +2,7 @@
 import importlib.util, json, shutil, urllib.error, urllib.request
 
 import pytest
+from grmp_iqa.evidence.pages import SORT, page_faults
 from browser import lab, missing, screenshot
 from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.use.app import start_app, stop_app
@@ -79,6 +80,10 @@ def test_twenty_five_by_keyboard(jupyter):
     assert types == ['code', 'code']      # the keys of JupyterLab, of which 1 makes a heading, stayed away
     page.wait_for_function("document.querySelector('.grmp-studio').innerText.includes('fine-tun')", timeout=120_000)   # it learns in the background ...
     press(page, '4')                      # ... and goes on reacting
+    page.wait_for_function("document.querySelector('.gs-learning').textContent.includes('was fine-tuned')", timeout=240_000)
+    page.get_by_role('button', name='Save report').press('Enter')
+    page.wait_for_function("document.querySelector('.gs-message').textContent.includes('studio-report.html')", timeout=240_000)
+    assert page_faults(folder/'studio-report.html', SORT) == []
     jupyter.close(page)
 
 def test_every_control_by_keyboard(jupyter):

@@ -4,19 +4,10 @@ import html, json, re
 import pytest
 
 pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Python 3.11')
-from docsite import process, render, smalldocs
+from docsite import smalldocs
 from project import NOTEBOOKS, ROOT, stem
 
-@pytest.fixture(scope='module')
-def pages(tmp_path_factory): return process(tmp_path_factory.mktemp('site'))
-
-@pytest.fixture(scope='module')
-def site(pages):
-    text, status = render(pages)
-    assert status == 0, text
-    return pages/'_docs'
-
-def page_of(site, notebook): return (site/f"{re.sub('[0-9]{2}_', '', stem(notebook))}.html").read_text(encoding='utf-8')
+def page_of(site, notebook): return (site/f"{re.sub(r'\b[0-9]{2}_', '', stem(notebook))}.html").read_text(encoding='utf-8')
 def plain(text):
     "Words without markup, and with plain quotation marks"
     text = html.unescape(text).translate(str.maketrans('’‘“”', '\'\'""'))
