@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/core.html.md"""
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'IQAError', 'ImageError', 'UnknownNameError', 'check_name', 'atomic_write', 'check_folder',
            'open_folder', 'find_images', 'check_seed', 'set_seed', 'best_device', 'check_device', 'interval_text',
-           'say_once', 'vit_blocks']
+           'without_path', 'say_once', 'vit_blocks']
 
 # %% ../nbs/00_core.ipynb #6f5766b0
 import difflib, functools, json, logging, numpy as np, os, random, shutil, torch
@@ -143,6 +143,13 @@ def interval_text(
 ) -> str: # such as '0.558 [0.536, 0.572]'
     "A number with its interval, as every table of this package shows it."
     return f'{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]'
+
+# %% ../nbs/00_core.ipynb #e754c9b5
+def without_path(
+    source:str|Path|None # a file, an address such as hf://owner/repository/file, or None
+) -> str|None: # an address as it is, of a file the name alone
+    "What a card that is shared may say of where something came from."
+    return source and (str(source) if '://' in str(source) else Path(source).name)
 
 # %% ../nbs/00_core.ipynb #adf0becc
 @functools.cache

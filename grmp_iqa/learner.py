@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from fastai.basics import *
     from fastai.callback.all import *
 
-from .core import check_name, say_once, set_seed
+from .core import check_name, say_once, set_seed, without_path
 from .data.images import show_images
 from .data.samples import sample_photos
 from .data.metrics import correlation_report, plcc, srcc
@@ -250,10 +250,8 @@ def fine_tune(self:IQALearner,
 def scorer(self:IQALearner) -> Scorer: # shares this model's tensors
     "The scorer of the model as it is now."
     qgr = getattr(self, 'gradient_regularization', None)
-    rule = dict(rule=qgr.rule, lam=qgr.lam, per=qgr.per) if qgr else None
-    prompts = self.prompts and (self.prompts if ':' in self.prompts else Path(self.prompts).name)   # no path in a card
-    training = dict(pictures=len(self.dls.train_ds), batch=self.dls.train.bs, regularization=rule, prompts=prompts,
-                    recipe=self.recipe)
+    training = dict(pictures=len(self.dls.train_ds), batch=self.dls.train.bs, recipe=self.recipe, prompts=self.prompts,
+                    regularization=qgr and dict(rule=qgr.rule, lam=qgr.lam, per=qgr.per))
     return Scorer.from_model(self.model.eval(), self.dls.scale, training, self.model.precision, self.calibration)
 
 @patch
@@ -346,6 +344,6 @@ def iqa_learner(
                 train_bn=False)
     splitter = partial(parameter_groups, last_blocks=last_blocks, train_visual=train_visual)
     learn = IQALearner(dls, model.to(dls.device), splitter=splitter, cbs=cbs, **{**ours, **kwargs})
-    learn.prompts, learn.recipe, learn.settings = card['source'] and str(card['source']), recipe, settings
+    learn.prompts, learn.recipe, learn.settings = without_path(card['source']), recipe, settings
     learn.create_opt()
     return learn
