@@ -7,7 +7,9 @@ pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Py
 from docsite import smalldocs
 from project import NOTEBOOKS, ROOT, stem
 
-def page_of(site, notebook): return (site/f"{re.sub(r'\b[0-9]{2}_', '', stem(notebook))}.html").read_text(encoding='utf-8')
+NUMBER = re.compile(r'\b[0-9]{2}_')   # of a notebook; its page has none
+
+def page_of(site, notebook): return (site/f"{NUMBER.sub('', stem(notebook))}.html").read_text(encoding='utf-8')
 def plain(text):
     "Words without markup, and with plain quotation marks"
     text = html.unescape(text).translate(str.maketrans('’‘“”', '\'\'""'))
