@@ -11,6 +11,7 @@ import yaml
 from project import ROOT
 
 KATEX = re.compile(r'https://cdn\.jsdelivr\.net/npm/katex@[\d.]+/dist/')   # where smalldocs takes equations from
+FONTS = re.compile(r'@import (?:url\()?"?https://fonts\.[^;]*(?:;[^;]*)*?display=swap"?\)?;')   # where its themes take fonts from
 BADGE = re.compile(r'\[!\[([^\]]*)\]\(https://[^)]*\)\]')   # a picture from the network, inside a link
 LINK = re.compile(r'(\]\()(?!https?://|#)([^)\s]+)(\))')   # a relative link of the index notebook, or a picture
 NUMBERED = re.compile(r'\b\d\d_(?=\w+\.ipynb)')
@@ -52,10 +53,12 @@ def smalldocs(pages, *args):
     return run.stdout + run.stderr, run.returncode
 
 def render(pages):
-    "Make the site of processed notebooks, whose equations need no network; gives what smalldocs printed and its exit status"
+    "Make the site of processed notebooks, whose equations and fonts need no network; gives what smalldocs printed and its exit status"
     text, status = smalldocs(pages, 'render', '--strict')
     if status: return text, status
     shutil.copytree(ROOT/'nbs'/'katex', pages/'_docs'/'site_libs'/'katex')
+    for theme in (pages/'_docs'/'site_libs').rglob('*.css'):
+        theme.write_text(FONTS.sub('', theme.read_text(encoding='utf-8')), encoding='utf-8')
     for page in (pages/'_docs').rglob('*.html'):
         up = '../'*(len(page.relative_to(pages/'_docs').parts) - 1)
         page.write_text(KATEX.sub(f'{up}site_libs/katex/', page.read_text(encoding='utf-8')), encoding='utf-8')
