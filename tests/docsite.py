@@ -79,7 +79,7 @@ def card():
     fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor='#12355b')
     fig.text(.06, .76, 'grmp_iqa', size=58, color='white', weight='bold')
     fig.text(.06, .62, 'Teach CLIP to score photographs from a handful of ratings.', size=24, color='#f2c879')
-    ax = fig.add_axes((.04, .08, .92, .42))
+    ax = fig.add_axes((.04, .05, .92, .5))
     ax.imshow(plt.imread(ROOT/'nbs'/'images'/'result.png'))
     ax.axis('off')
     fig.savefig(ROOT/'nbs'/'images'/'card.png', metadata={'Software': None})
