@@ -161,6 +161,7 @@ def lab():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         home, port, token = Path(tmp), free_port(), secrets.token_hex(16)
         folder = Path(shutil.copytree(ROOT/'nbs', home/'nbs', ignore=shutil.ignore_patterns('_proc', '_docs', '.*')))
+        shutil.copytree(ROOT/'tests', home/'tests', ignore=shutil.ignore_patterns('__pycache__'))   # notebooks make small databases with them
         for name, values in SETTINGS.items():
             file = home/'jupyter_config_dir'/'lab'/'user-settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
             file.parent.mkdir(parents=True, exist_ok=True)

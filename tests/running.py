@@ -40,7 +40,7 @@ def run_in_lab(jupyter, notebook):
     try:
         jupyter.command(page, 'notebook:run-all-cells', SECONDS)
         jupyter.idle(page, SECONDS)
-        text = page.evaluate('document.body.innerText')
+        text = page.evaluate("[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.innerText).join('\\n')")
         found += jupyter.errors(page) + [o for o in NO_WIDGET if o in text]
         if os.environ.get('GRMP_IQA_SCREENSHOTS'): jupyter.screenshot(page, stem(notebook).replace('/', '-'))
     finally: jupyter.close(page)
