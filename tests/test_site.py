@@ -42,7 +42,7 @@ def test_has_title_description_and_neighbours(notebook, site):
 def test_every_figure_says_what_it_shows(notebook, site):
     images = re.findall(r'<img\b[^>]*>', page_of(site, notebook))
     assert [o[:120] for o in images if not re.search(r'alt="[^"]{10,}"', o) and 'data:image/svg' not in o
-            and not re.search(r'src="data:image/jpeg[^>]* alt="[^"]+"', o)] == []   # a thumbnail is named as its file
+            and not re.search(r'src="data:image/jpeg[^>]* alt="([^"]+"|" aria-hidden="true")', o)] == []   # thumbnails: the file's name, or beside it
 
 @pytest.mark.parametrize('name', ['from_csv', 'from_df', 'iqa_learner', 'fine_tune', 'save_scorer', 'score_folder', 'show_results'])
 def test_what_users_meet_first_has_an_api_entry(name, site):
