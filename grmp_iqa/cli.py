@@ -6,8 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'demo', 'training_table', 'pretrain', 'import_prompts_command', 'say_how_good', 'adapt', 'open_scorer', 'score',
-           'explain_command', 'report_command', 'studio_command', 'course_command', 'train_backbone_command',
-           'bench_command', 'study_command', 'out_of_memory', 'main']
+           'backbone_before', 'explain_command', 'report_command', 'studio_command', 'course_command',
+           'train_backbone_command', 'bench_command', 'study_command', 'out_of_memory', 'main']
 
 # %% ../nbs/70_cli.ipynb #a72c1e15
 import torch, typer
@@ -194,6 +194,18 @@ def score(
         lost = table.score.isna().sum()
         print(f"{len(table) - lost} scored, {lost} could not be read; the table is in {out}")
 
+# %% ../nbs/70_cli.ipynb #99c3ec50
+def backbone_before(
+    model:Scorer, # adapted
+    backbone:str|None, # --backbone; 'none' goes without
+    weights:Path|None, # --weights
+    download:bool # --download
+): # a backbone, False for none, or None for the one that the scorer names, if it is on this machine
+    "The backbone that a scorer was made from, as the options say."
+    if backbone == 'none': return False
+    name = backbone or (model.card['backbone']['name'] if weights or download else None)
+    return name and load_clip(name, weights, download, device=model.device)
+
 # %% ../nbs/70_cli.ipynb #71342587
 @app.command('explain')
 def explain_command(
@@ -206,8 +218,7 @@ def explain_command(
     "Show why photographs score as they do."
     set_seed(seed)
     model = open_scorer(scorer, device, precision)
-    name = backbone or (model.card['backbone']['name'] if weights or download else None)
-    before = False if backbone == 'none' else name and load_clip(name, weights, download, device=model.device)
+    before = backbone_before(model, backbone, weights, download)
     table = rated_table(*(rated or sample_photos()), **rating_columns(image_col, mos_col, scale, higher_is_better))
     page = explain_photos(out, photos, model, table, before, seed)
     print(f"{len(photos)} explained; open {page}")
@@ -225,8 +236,7 @@ def report_command(
     "Report on a folder of photographs in one page that can be sent."
     set_seed(seed)
     model = open_scorer(scorer, device, precision)
-    name = backbone or (model.card['backbone']['name'] if weights or download else None)
-    before = False if backbone == 'none' else name and load_clip(name, weights, download, device=model.device)
+    before = backbone_before(model, backbone, weights, download)
     columns = rating_columns(image_col, mos_col, scale, higher_is_better)
     page = report(photos, model, out, ratings, as_json, before, batch_size, progress=True, **columns)
     print(f"Open {page}" + (f"; the same facts as data are in {page.with_suffix('.json')}" if as_json else ''))
