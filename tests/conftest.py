@@ -40,3 +40,10 @@ def site(pages):
     text, status = render(pages)
     assert status == 0, text
     return pages/'_docs'
+
+@pytest.fixture(scope='module')
+def chromium():
+    "A headless browser; skips, with the reason, where there is none"
+    from browser import browser, missing
+    if missing(): pytest.skip(missing())
+    with browser() as chromium: yield chromium

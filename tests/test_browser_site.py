@@ -4,17 +4,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import browser, missing, screenshot
+from browser import missing, screenshot
 
 pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Python 3.11')
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or 'there is a browser')
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
-
-@pytest.fixture(scope='module')
-def chromium():
-    with browser() as chromium: yield chromium
 
 @pytest.fixture(scope='module')
 def served(site):

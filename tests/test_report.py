@@ -8,8 +8,6 @@ from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.evidence.pages import SORT, page_faults
 from grmp_iqa.use.report import report
 
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     "A report on nine photographs with ratings, one of them twice, one unreadable"
@@ -28,22 +26,13 @@ def test_page_and_data_say_the_same(page):
     assert data['scorer']['versions']['grmp_iqa'] == data['version'] and str(page.parent) not in json.dumps(data)
     assert str(page.parent) not in page.read_text(encoding='utf-8')
 
-@pytest.fixture(scope='module')
-def browser():
-    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-    if not CHROMIUM: pytest.skip('there is no chromium on this machine')
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu'])
-        yield browser
-        browser.close()
-
 def numbers(tab, column):
     "What a column shows, from top to bottom, without its empty cells"
     cells = tab.locator('table.sortable tbody tr').evaluate_all('(rows, k) => rows.map(r => r.cells[k].textContent.trim())', column)
     return [float(c) for c in cells if c], cells[-1]
 
-def test_sorts_by_keyboard_and_mouse(page, browser):
-    tab, faults = browser.new_page(), []
+def test_sorts_by_keyboard_and_mouse(page, chromium):
+    tab, faults = chromium.new_page(), []
     tab.on('console', lambda m: faults.append(m.text))
     tab.on('pageerror', lambda e: faults.append(str(e)))
     tab.on('request', lambda r: None if r.url.startswith(('file:', 'data:')) else faults.append(r.url))
@@ -63,8 +52,8 @@ def test_sorts_by_keyboard_and_mouse(page, browser):
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('width', [1280, 390])
-def test_fits_the_screen_and_can_be_read(page, browser, width, scheme):
-    tab = browser.new_page(viewport=dict(width=width, height=800), color_scheme=scheme)
+def test_fits_the_screen_and_can_be_read(page, chromium, width, scheme):
+    tab = chromium.new_page(viewport=dict(width=width, height=800), color_scheme=scheme)
     tab.goto(page.as_uri())
     assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')
     low = tab.evaluate('''() => {
