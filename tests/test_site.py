@@ -35,7 +35,7 @@ def test_keeps_its_introduction(notebook, site):
 def test_has_title_description_and_neighbours(notebook, site):
     page = page_of(site, notebook)
     assert re.search(r'<title>[^<]{3,}</title>', page) and re.search(r'<meta name="description" content="[^"]{20,}"', page)
-    ends = 1 if stem(notebook) in ('index', '70_cli') else 2   # the first page has no previous one, the last no next one
+    ends = 1 if stem(notebook) in ('index', '90_cli') else 2   # the first page has no previous one, the last no next one
     assert len(re.findall(r'<a [^>]*class="pagination-link"', page)) == ends
 
 @every_notebook
