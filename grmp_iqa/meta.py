@@ -261,7 +261,7 @@ def save(self:_Run,
     "Write all that a resumed run needs, whole or not at all."
     state = dict(settings=self.settings, theta=self.theta, best=self.best, history=self.history,
                  opt=self.opt.state_dict(), inner=dict(self.inner.prompt_state()) if self.inner else {})
-    with atomic_write(path) as part: torch.save(state, part)
+    with atomic_write(path) as part, open(part, 'wb') as f: torch.save(state, f)
 
 @patch
 def load(self:_Run,
@@ -346,5 +346,5 @@ def pretrained_prompts(
     model = QualityCLIP(backbone, recipe.text_tokens, recipe.visual_tokens, precision='auto')
     history = meta_pretrain(model, distortion_tasks(seed=seed), recipe=recipe, seed=seed, progress=progress,
                             checkpoint=path.with_suffix('.checkpoint'))
-    history.to_csv(path.with_suffix('.csv'), index_label='epoch')
+    with atomic_write(path.with_suffix('.csv')) as part: history.to_csv(part, index_label='epoch')
     return model.save_prompts(path)

@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/scoring.html.md"""
 __all__ = ['FORMAT', 'Scorer', 'versions', 'plot_predictions', 'show_predictions', 'read_card', 'score_images']
 
 # %% ../nbs/35_scoring.ipynb #12d98acf
-import json, matplotlib.pyplot as plt, open_clip, os, pandas as pd, platform, shutil, torch
+import json, matplotlib.pyplot as plt, open_clip, os, pandas as pd, platform, torch
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .core import ImageError, atomic_write, check_device, check_folder, check_name, find_images, interval_text
+from .core import ImageError, atomic_write, check_device, check_folder, check_name, find_images, interval_text, settled
 from .data.images import open_image
 from .data.metrics import correlation_report
 from .data.ratings import to_scale
@@ -226,15 +226,12 @@ def save(self:Scorer,
 ) -> Path: # the folder
     "Save to a folder of card.json and scorer.safetensors; replaces a scorer, and refuses to replace anything else."
     path = Path(path)
-    check_folder(path, 'card.json', 'a scorer')
+    check_folder(path, 'card.json', 'a scorer', ('card.json', 'scorer.safetensors'))
     tensors = {'text': self.text, **self.net.state_dict()}
     with atomic_write(path) as part:
         part.mkdir()
         save_file({n: t.detach().cpu().contiguous() for n,t in tensors.items()}, part/'scorer.safetensors')
         (part/'card.json').write_text(json.dumps(self.card, indent=2), encoding='utf-8')
-        old = path.with_name(f'.{path.name}.old')
-        if path.exists(): path.rename(old)
-    shutil.rmtree(old, ignore_errors=True)
     return path
 
 # %% ../nbs/35_scoring.ipynb #3ac8e06a
@@ -264,7 +261,7 @@ def load(cls:Scorer,
 ) -> 'Scorer': # ready to use
     "Load a saved scorer, or make the zero-shot scorer of a backbone by name."
     device = check_device(device)
-    saved = (Path(source)/'card.json').exists()   # a folder that is merely called tiny is no scorer
+    saved = (settled(source)/'card.json').exists()   # a folder that is merely called tiny is no scorer
     if not saved and source in ('tiny', *open_clip.list_models()):
         return cls.from_model(QualityCLIP(load_clip(source, device=device), text_tokens=0), precision=precision)
     card, file = read_card(source), Path(source)/'scorer.safetensors'

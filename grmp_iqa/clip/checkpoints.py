@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ..core import IQAError, atomic_write
+from ..core import IQAError, atomic_write, check_out
 from .backbones import read_state
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #f7f246f8
@@ -31,6 +31,7 @@ def write_prompts(
     "Write prompts with their card."
     state = {n: t.detach().cpu().contiguous() for n,t in state.items()}
     card = json.dumps(dict(kind='grmp-iqa prompts') | card)
+    check_out(path, 'grmp-iqa prompts', 'a file of prompts')
     with atomic_write(path) as part: save_file(state, part, metadata={'card': card})
     return Path(path)
 

@@ -40,6 +40,10 @@ class Photos:
         "Forget what was kept for other crops."
         self.crops, self.kept, self.coming, self.room = crops, {}, {}, dict(self.most)
 
+    def __getstate__(self): # a learner that is exported or copied takes nobody's photographs with it
+        return self.__dict__ | dict(kept={}, coming={}, room=dict(self.most))
+
+
 # %% ../../nbs/clip/24_decoding.ipynb #75329c66
 def _name(source):
     "What a photograph is known by: its path, or which object it is."

@@ -14,7 +14,8 @@ from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 
-from ..core import IQAError, atomic_write, check_name, find_images, interval_text, open_folder, vit_blocks
+from ..core import (IQAError, atomic_write, check_folder, check_name, find_images, interval_text, lock,
+                           open_folder, read_kept, vit_blocks, without_path)
 from ..data.images import open_image
 from ..data.samples import is_shipped
 from ..data.scenes import SCENES, render_scene
@@ -254,10 +255,12 @@ def bench_methods(
     baselines += [b for c in checkpoints for b in checkpoint_baselines(c)]
     opened = lambda specs: dict(open_benchmark(s, root, seed) for s in specs if s)
     source = next(iter(opened([transfer_from]).values()), None)
-    results = evaluate(baselines, opened(benchmarks), shots, draws, out/'runs.csv', bb, prompts, seed=seed,
-                       device=device, train_on=opened([train_on]) or None, source=source, **kwargs)
-    tables = _all_tables(results, variants)
-    _write(tables, plot_shots(results), out)
+    check_folder(out, 'runs.csv', 'a folder of such runs')
+    with lock(out):
+        results = evaluate(baselines, opened(benchmarks), shots, draws, out/'runs.csv', bb, prompts, seed=seed,
+                           device=device, train_on=opened([train_on]) or None, source=source, **kwargs)
+        tables = _all_tables(results, variants)
+        _write(tables, plot_shots(results), out)
     return next(iter(tables.values()))
 
 # %% ../../nbs/evidence/44_bench.ipynb #899196fe
@@ -296,7 +299,7 @@ def _levels(file, backbone, zero_shot, images, folds, epochs, seed, progress):
         scorers = {'no labels': lambda k: zero_shot, 'meta-learned prompts that never met the kind': never_met.get}
         scores = level_scores(scorers, images, progress=progress)
         with atomic_write(file) as part: scores.to_csv(part, index=False)
-    return pd.read_csv(file)
+    return read_kept(file, pd.read_csv)
 
 def _other_rows(backbone, zero_shot):
     "How well it knows scenes, and how long a score takes."
@@ -321,17 +324,19 @@ def bench_tiny(
     "Measure a backbone; the table is also written to `out`/table.csv. Resumes what the same call began."
     bb, images = load_clip(backbone, device=device), _pristine(pristine)
     table = leave_out_shipped(read_ratings(ratings, photos), str(photos)) if both_given(photos, ratings) else None
-    folders = {k: v and str(v) for k,v in dict(photos=photos, ratings=ratings, pristine=pristine).items()}
-    settings = folders | dict(backbone=backbone, weights=weights_stamp(bb), draws=draws, folds=folds,
+    named = dict(photos=photos, ratings=ratings, pristine=pristine)
+    folders = {k: v and Path(v).resolve().name for k,v in named.items()} | dict(rated=0 if table is None else len(table))
+    settings = folders | dict(backbone=without_path(bb.name), weights=weights_stamp(bb), draws=draws, folds=folds,
                               pretrain_epochs=pretrain_epochs, seed=seed)
     out, zero_shot = open_folder(out, settings), Scorer.from_model(QualityCLIP(bb, text_tokens=0))
-    rows = rated_rows(table, bb, out, draws=draws, seed=seed, progress=progress) if photos else {}
-    scores = _levels(out/'levels.csv', bb, zero_shot, images, folds, pretrain_epochs, seed, progress)
-    scenes = f'{len(images)} {"pristine photographs" if pristine else "drawn scenes"}'
-    for how in scores.columns[3:]:
-        for k,v in level_report(scores, how).items():
-            rows[f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels, {how}: SRCC with the level, {k}'] = interval_text(*v)
-    rows |= _other_rows(bb, zero_shot)
-    measures = pd.DataFrame({'measure': rows.keys(), 'value': rows.values()})
-    with atomic_write(out/'table.csv') as part: measures.to_csv(part, index=False)
+    with lock(out):
+        rows = rated_rows(table, bb, out, draws=draws, seed=seed, progress=progress) if photos else {}
+        scores = _levels(out/'levels.csv', bb, zero_shot, images, folds, pretrain_epochs, seed, progress)
+        scenes = f'{len(images)} {"pristine photographs" if pristine else "drawn scenes"}'
+        for how in scores.columns[3:]:
+            for k,v in level_report(scores, how).items():
+                rows[f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels, {how}: SRCC with the level, {k}'] = interval_text(*v)
+        rows |= _other_rows(bb, zero_shot)
+        measures = pd.DataFrame({'measure': rows.keys(), 'value': rows.values()})
+        with atomic_write(out/'table.csv') as part: measures.to_csv(part, index=False)
     return measures

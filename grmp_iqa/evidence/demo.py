@@ -11,9 +11,10 @@ __all__ = ['PLAIN', 'FULL', 'FIVE_WAYS', 'BLUE', 'ORANGE', 'ABOUT', 'PAIR', 'dem
 
 # %% ../../nbs/evidence/45_demo.ipynb #df350cf9
 import html, inspect, matplotlib.pyplot as plt, pandas as pd, shlex
+from functools import partial
 from pathlib import Path
 
-from ..core import atomic_write, interval_text, open_folder
+from ..core import atomic_write, interval_text, lock, open_folder, read_kept, without_path
 from ..data.ratings import RatingsError, both_given, read_ratings
 from ..data.samples import sample_photos
 from ..data.synthetic import rendered_target
@@ -24,7 +25,7 @@ from ..meta import pretrained_prompts
 from ..scoring import plot_predictions, versions
 from ..learner import recipe_settings
 from .baselines import HALVES, Setting, fine_tuned
-from .evaluation import compare, evaluate, plot_shots, protocol_splits, summarise
+from .evaluation import compare, evaluate, plot_shots, protocol_splits, summarise, weights_stamp
 
 # %% ../../nbs/evidence/45_demo.ipynb #79d4cb48
 PLAIN, FULL = HALVES[1], HALVES[-1]
@@ -113,7 +114,7 @@ def first_draw(
 ) -> tuple: # test images with `name` and `score`; step -> angle in degrees, a column a method
     "Train the first draw once more and keep what `evaluate` does not: scores, gradient angles and the scorer."
     few, test = (setting.table.iloc[rows] for rows in (split.shots, split.test))
-    if not (out/'test.csv').exists():   # it is written last
+    if not all((out/f).exists() for f in ('angles.csv', 'scorer/card.json', 'test.csv')):   # the last is written last
         learners = {PLAIN: fine_tuned(few, setting, rule='none'),
                     FULL: fine_tuned(few, setting, rule='aligned', prompts='prompts')}
         angles = {m: pd.Series(learn.gradient_regularization.angles) for m, learn in learners.items()}
@@ -122,9 +123,9 @@ def first_draw(
         names = [Path(i).name if isinstance(i, (str, Path)) else f'drawing {n}' for n, i in test.image.items()]
         score = learners[FULL].scorer().score_images(list(test.image)).score.to_list()
         _keep(pd.DataFrame(dict(image=names, mos=test.mos.to_list(), score=score)).rename_axis('row'), out/'test.csv')
-    kept = pd.read_csv(out/'test.csv')
+    kept = read_kept(out/'test.csv', pd.read_csv)
     test = test.assign(name=kept.image.to_list(), score=kept.score.to_list())
-    return test, pd.read_csv(out/'angles.csv', index_col='step')
+    return test, read_kept(out/'angles.csv', partial(pd.read_csv, index_col='step'))
 
 # %% ../../nbs/evidence/45_demo.ipynb #5f58f815
 BLUE, ORANGE = '#3b82c4', '#d9702b' # both can be seen on white and on black
@@ -257,7 +258,7 @@ def _draw_sections(test, angles):
 # %% ../../nbs/evidence/45_demo.ipynb #7718a5a0
 def _use_sections(out, settings, name):
     "How to use the scorer, and how to repeat the run."
-    code, scorer = (lambda text: f'<pre><code>{html.escape(text)}</code></pre>'), str(out/'scorer')
+    code, scorer = (lambda text: f'<pre><code>{html.escape(text)}</code></pre>'), f'{out.resolve().name}/scorer'
     own = html.escape(f'The images and their ratings are your own: {settings["photos"]}, {settings["ratings"]}.')
     files = {'table.csv': '', 'runs.csv': ' (a row for each run)', 'runs.splits.json': ' (which images were drawn)',
              'test.csv': '', 'angles.csv': '', 'settings.json': '', 'scorer/card.json': ''}
@@ -268,7 +269,7 @@ def _use_sections(out, settings, name):
             f'score a photograph, from 0 (worst) to 1 (best):</p>{code(python)}<p>One command scores a folder:</p>'
             + code(f'grmp-iqa score holiday_photos --scorer {shlex.quote(scorer)}'),
         'The images, and how to repeat this': f'<p>{ABOUT.get(name, own)}</p><p>This command makes the same folder:</p>'
-            f'{code(command_of(out, settings))}<p>Behind the numbers: {links}.</p>'}
+            f'{code(command_of(out.resolve().name, settings))}<p>Behind the numbers: {links}.</p>'}
 
 # %% ../../nbs/evidence/45_demo.ipynb #9971ba81
 def write_report(
@@ -310,14 +311,16 @@ def run_demo(
     bb, table = load_clip(backbone, device=device), demo_target(photos, ratings, drawn, seed, **columns)
     epochs = epochs or recipe_settings('quick', bb)['epochs']
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
-    data = dict(photos=photos and str(Path(photos).resolve()), ratings=ratings and str(ratings), drawn=drawn, **columns)
-    how = dict(backbone=bb.name, shots=shots, draws=draws, epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
-    out = open_folder(out, settings := data | how)
-    prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
-    results = evaluate(HALVES, table, (shots,), draws, out/'runs.csv', bb, prompts,
-                       epochs=epochs, seed=seed, device=device, progress=progress)
-    test, angles = first_draw(out, Setting(bb, table, prompts, epochs=epochs, seed=seed, device=device), split)
-    summary = demo_table(results)
-    _keep(summary, out/'table.csv')
-    write_report(out, settings, results, summary, table, test, angles)
+    named = lambda path: path and Path(path).resolve().name   # what is shared tells nothing of somebody's folders
+    settings = dict(photos=named(photos), ratings=named(ratings), drawn=drawn, **columns, shots=shots, draws=draws,
+                    backbone=without_path(bb.name), epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
+    out = open_folder(out, settings | dict(table=split.table, weights=weights_stamp(bb)))
+    with lock(out):
+        prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
+        results = evaluate(HALVES, table, (shots,), draws, out/'runs.csv', bb, prompts,
+                           epochs=epochs, seed=seed, device=device, progress=progress)
+        test, angles = first_draw(out, Setting(bb, table, prompts, epochs=epochs, seed=seed, device=device), split)
+        summary = demo_table(results)
+        _keep(summary, out/'table.csv')
+        write_report(out, settings, results, summary, table, test, angles)
     return summary

@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/evidence/pages.html.md"""
 # %% auto #0
 __all__ = ['INK', 'STYLE', 'BLUE', 'ORANGE', 'CSS', 'SORT', 'SORT_STYLE', 'THUMBNAILS', 'thumbnail', 'photo_grid', 'photo_list',
            'inline_svg', 'spread_svg', 'scatter_svg', 'table_html', 'terms_html', 'page_policy', 'write_page',
-           'thumbnail_side', 'sortable_table', 'check_file', 'page_faults']
+           'thumbnail_side', 'sortable_table', 'page_faults']
 
 # %% ../../nbs/evidence/38_pages.ipynb #edc0c8c5
 import base64, hashlib, html, io, matplotlib.pyplot as plt, pandas as pd, re
@@ -251,19 +251,6 @@ def sortable_table(
     return (f'<p id="sorted" role="status">Sorted by {html.escape(by)}, from high to low.</p>'
             '<div class="wide" role="region" aria-label="All photographs" tabindex="0"><table class="sortable">'
             f'<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>')
-
-# %% ../../nbs/evidence/38_pages.ipynb #2f9bcff7
-def check_file(
-    file:str|Path, # to be written
-    mark:str, # text that only a file of ours has in it
-    what:str # what the file should be, for the message: "a report of grmp-iqa"
-):
-    "`IQAError` if something is there that is not ours."
-    file = Path(file)
-    if not file.exists(): return
-    text = file.read_text(encoding='utf-8', errors='replace') if file.is_file() else ''
-    if mark not in text:
-        raise IQAError(f"'{file}' exists and is not {what}: name another file, or remove this one.")
 
 # %% ../../nbs/evidence/38_pages.ipynb #8d7b1a42
 def page_faults(

@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from tqdm.auto import tqdm
 
-from ..core import atomic_write, check_name, interval_text, open_folder, set_seed
+from ..core import atomic_write, check_name, interval_text, lock, open_folder, read_kept, set_seed
 from ..data.samples import pristine_photos, sample_photos
 from ..data.metrics import interval, srcc
 from ..data.ratings import read_ratings
@@ -41,7 +41,7 @@ def resumed(
 ) -> pd.DataFrame: # the rows of the plan, in its order: run, the settings, what was measured
     "Run what the file does not have yet; it is written after every run, whole or not at all."
     names = [', '.join(f'{k}={v}' for k,v in settings.items()) for settings in plan]
-    rows = pd.read_csv(file) if file.exists() else pd.DataFrame({'run': []})
+    rows = read_kept(file, pd.read_csv) if file.exists() else pd.DataFrame({'run': []})
     for name, settings in zip(tqdm(names, file.stem, disable=not progress), plan):
         if (rows.run == name).any(): continue
         new = pd.DataFrame([dict(run=name) | settings | measured for measured in run(**settings)])
@@ -341,7 +341,7 @@ def study(
     bb = load_clip(backbone, device=device)
     out = open_folder(out, dict(study=which, backbone=Path(bb.name).name, weights=weights_stamp(bb), seed=seed))
     size = (whole if full else {}) | (dict(draws=draws) if draws else {}) | changes
-    table = make(out, bb, seed=seed, progress=progress, **size).reset_index(drop=True)
+    with lock(out): table = make(out, bb, seed=seed, progress=progress, **size).reset_index(drop=True)
     with atomic_write(out/'table.csv') as part: table.to_csv(part, index=False)
     with atomic_write(out/'table.md') as part: part.write_text(study_page(table), encoding='utf-8')
     figure = plot_study(table, SHOWN[which])

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..core import IQAError, ImageError, atomic_write, find_images
+from ..core import IQAError, ImageError, atomic_write, find_images, read_kept
 from ..data.images import open_image
 from ..data.samples import pristine_photos
 from ..evidence.nss import ILNIQE, NIQE, nss_features
@@ -71,7 +71,7 @@ def photo_table(
     files = find_images(Path(folder))
     names = [f.relative_to(folder).as_posix() for f in files]
     if Path(table).is_file():
-        found = pd.read_csv(table)
+        found = read_kept(table, pd.read_csv)
         if 'image' in found and set(found.image) == set(names): return found
         raise IQAError(f"{table} holds the measures of other photographs than those in {folder}: "
                        "delete it, and they are measured anew.")

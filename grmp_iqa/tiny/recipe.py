@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-from ..core import IQAError, atomic_write, check_folder, check_name
+from ..core import IQAError, atomic_write, check_folder, check_name, lock
 from .photographs import Photographs, load_photographs
 from .network import CROPS, RATES, TINY
 from .objective import LOSS_WEIGHTS, QUALITY_CAPTIONS, batches, new_tiny, step_rng, training_losses
@@ -115,7 +115,7 @@ def save(self:Training,
     "Save the state, whole or not at all."
     state = dict(identity=self.identity, clip=self.clip.state_dict(), ema=self.ema,
                  opts=[o.state_dict() for o in self.opts], step=self.step, minutes=self.minutes, history=self.history)
-    with atomic_write(path) as part: torch.save(state, part)
+    with atomic_write(path) as part, open(part, 'wb') as f: torch.save(state, f)
 
 @patch
 def load(self:Training,
@@ -188,13 +188,17 @@ def train_backbone(
     progress:bool = True # show progress bars
 ) -> Path: # the folder
     "Train a tiny CLIP from nothing, or go on with a training that was stopped; `IQAError` where something is already."
+    folder, state, threads = Path(folder), Path(f'{folder}.training'), torch.get_num_threads()
+    if state.exists() and (folder/'open_clip_config.json').exists():   # it was stopped after the last line but one
+        state.unlink()
+        return folder
     check_folder(folder)
-    state, threads = Path(f'{folder}.training'), torch.get_num_threads()
     shown = load_photographs(photos, f'{folder}.photographs.csv', progress=progress) if photos else None
     run = Training(seed, shown, words)
     if state.exists(): run.load(state)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))   # a core for each worker
-    try: fit_tiny(run, steps, minutes if steps or minutes else 60., workers, state, progress)
+    try:
+        with lock(state): fit_tiny(run, steps, minutes if steps or minutes else 60., workers, state, progress)
     finally: torch.set_num_threads(threads)
     card = run.identity | dict(about=about, ratings='none', steps=run.step, minutes=round(run.minutes, 1),
                                machine=machine or f'{os.cpu_count()} CPU cores', losses=run.history)
@@ -202,4 +206,4 @@ def train_backbone(
     state.unlink(missing_ok=True)
     losses = ''.join(f', {k} loss {v:.3f}' for k,v in run.parts.items())
     if progress: print(f"{folder}: {run.step} steps in {run.minutes:.1f} minutes{losses}")
-    return Path(folder)
+    return folder

@@ -10,7 +10,7 @@ __all__ = ['MAPS_KEY', 'zero_shot', 'Reference', 'reference', 'neighbours', 'fla
            'explain_photos', 'features_section', 'rated_table']
 
 # %% ../../nbs/use/50_explain.ipynb #07db5cda
-import base64, html, importlib, io, json, matplotlib.pyplot as plt, numpy as np, pandas as pd, shutil, textwrap, torch
+import base64, html, importlib, io, json, matplotlib.pyplot as plt, numpy as np, pandas as pd, textwrap, torch
 from dataclasses import dataclass
 from fastcore.basics import patch
 from pathlib import Path
@@ -294,7 +294,7 @@ def explain_photos(
     seed:int = 0 # of the picture of features
 ) -> Path: # the page
     "Write explained.html and the figures as PNG files; the folder appears whole or not at all."
-    check_folder(out, 'explained.html', 'a folder of explanations')
+    check_folder(out, 'explained.html', 'a folder of explanations', ('explained.html', '*.png'))
     out, images = Path(out), {str(p): open_image(p) for p in photos}   # one that can't be read is noticed first
     ask, sections = Explainer(model, rated, backbone), {}
     with atomic_write(out) as part:
@@ -307,9 +307,6 @@ def explain_photos(
             sections[f'{i}. {Path(name).name}: {why.score:.2f}'] = photo_section(Path(name).name, why)
         if rated is not None: sections['All rated photographs'] = features_section(ask, part, seed)
         write_page(part/'explained.html', 'Why these scores?', lead_of(ask), sections)
-        old = out.with_name(f'.{out.name}.old')
-        if out.exists(): out.rename(old)
-    shutil.rmtree(old, ignore_errors=True)
     return out/'explained.html'
 
 # %% ../../nbs/use/50_explain.ipynb #63b5ffbe

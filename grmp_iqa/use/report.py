@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from pathlib import Path
 
 from .. import __version__
-from ..core import IQAError, ImageError, atomic_write, find_images, interval_text
+from ..core import IQAError, ImageError, atomic_write, check_out, find_images, interval_text
 from ..data.metrics import correlation_report
 from ..data.ratings import RatingsError, read_ratings, to_scale
 from ..data.samples import pristine_photos
@@ -24,7 +24,7 @@ from ..data.duplicates import near_duplicates, small_copies
 from ..clip.backbones import Backbone
 from ..scoring import Scorer
 from ..learner import IQALearner
-from ..evidence.pages import SORT, SORT_STYLE, check_file, inline_svg, photo_grid, photo_list
+from ..evidence.pages import SORT, SORT_STYLE, inline_svg, photo_grid, photo_list
 from ..evidence.pages import scatter_svg, sortable_table, spread_svg, table_html, terms_html, write_page
 from .maps import ExplainError
 from .attributes import ATTRIBUTES, attribute_axes, attribute_scores, draw_profile, image_vectors, in_words
@@ -301,7 +301,7 @@ def write_report(
         raise IQAError(f"'{out}' is no name for a page: name a file that ends in .html.")
     data = out.with_suffix('.json')
     marks = {out: f'<!-- {KIND} -->', data: f'"kind": "{KIND}"'}
-    for file in (out, data)[:1 + as_json]: check_file(file, marks[file], f'a {KIND}')
+    for file in (out, data)[:1 + as_json]: check_out(file, marks[file], f'a {KIND}')
     facts = gather(photos, scorer, **kwargs)
     sections = sections_of(facts)
     sections['At a glance'] += f'<!-- {KIND} -->'
