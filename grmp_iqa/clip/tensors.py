@@ -1,4 +1,4 @@
-"""Files of weights from strangers, read so that none of them runs a program, and none takes more memory than it has bytes.
+"""Files of weights from strangers: none runs a program, and none takes more memory than it has bytes.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/clip/tensors.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/tensors.html.md"""
 # %% auto #0
 __all__ = ['HEADER', 'TensorError', 'header', 'check_finite', 'read_safetensors', 'read_metadata', 'read_pickled']
 
-# %% ../../nbs/clip/02_tensors.ipynb #569dab8d
+# %% ../../nbs/clip/02_tensors.ipynb #994783c4
 import io, math, pickle, torch, zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core import IQAError
 
-# %% ../../nbs/clip/02_tensors.ipynb #957317c7
+# %% ../../nbs/clip/02_tensors.ipynb #6d7c08e3
 class TensorError(IQAError):
     "A file of tensors that can't be read, or must not be."
 
@@ -39,8 +39,8 @@ def header(
     _checked_start(file)
     try:
         with safe_open(file, 'pt') as f:
-            slices = {n: f.get_slice(n) for n in f.keys()}
-            return {n: torch.empty(s.get_shape(), dtype=_DTYPES[s.get_dtype()], device='meta') for n,s in slices.items()}
+            empty = lambda s: torch.empty(s.get_shape(), dtype=_DTYPES[s.get_dtype()], device='meta')
+            return {n: empty(f.get_slice(n)) for n in f.keys()}
     except Exception as e:
         raise TensorError(f"{file} can't be read as weights ({type(e).__name__}): it may be half a download; "
                           "fetch it again, or give another file.") from e
@@ -48,7 +48,7 @@ def header(
 _DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64,
                I32=torch.int32, I16=torch.int16, I8=torch.int8, U8=torch.uint8, BOOL=torch.bool)
 
-# %% ../../nbs/clip/02_tensors.ipynb #a13b7425
+# %% ../../nbs/clip/02_tensors.ipynb #3243c972
 def check_finite(
     state:dict, # name -> tensor
     where # the file, or what the tensors are of, for the message
@@ -81,7 +81,7 @@ def read_metadata(
     except Exception as e:
         raise TensorError(f"{file} can't be read ({type(e).__name__}): fetch it again, or give another file.") from e
 
-# %% ../../nbs/clip/02_tensors.ipynb #592a1144
+# %% ../../nbs/clip/02_tensors.ipynb #7f00bd89
 def _stored(
     z:zipfile.ZipFile # opened
 ) -> tuple[str, dict]: # the folder in which all of it lies; name in that folder -> size in bytes
@@ -98,19 +98,20 @@ def _stored(
     if 'byteorder' in sizes and z.read(f'{tops[0]}byteorder') != b'little': raise ValueError('it is big-endian')
     return tops[0], sizes
 
-# %% ../../nbs/clip/02_tensors.ipynb #f26f63de
+# %% ../../nbs/clip/02_tensors.ipynb #59f91076
 class _Part:
     "Stands for a module of a TorchScript archive: its tensors and parts are attributes."
 
-_STORAGES = dict(Double=torch.float64, Float=torch.float32, Half=torch.float16, BFloat16=torch.bfloat16, Long=torch.int64,
-                 Int=torch.int32, Short=torch.int16, Char=torch.int8, Byte=torch.uint8, Bool=torch.bool)
+_STORAGES = dict(Double=torch.float64, Float=torch.float32, Half=torch.float16, BFloat16=torch.bfloat16,
+                 Long=torch.int64, Int=torch.int32, Short=torch.int16, Char=torch.int8, Byte=torch.uint8,
+                 Bool=torch.bool)
 _KNOWN = {('torch', f'{n}Storage'): d for n,d in _STORAGES.items()} | {
-    ('torch._utils', '_rebuild_parameter'): lambda data, *rest: data, ('collections', 'OrderedDict'): OrderedDict,
-    ('torch', 'Size'): tuple, ('torch', 'device'): lambda *name: str(name),
+    ('torch._utils', '_rebuild_parameter'): lambda data, *rest: data, ('torch', 'Size'): tuple,
+    ('torch', 'device'): lambda *name: None, ('collections', 'OrderedDict'): lambda: OrderedDict(),
     **{('torch.jit._pickle', f'build_{n}list'): list for n in ('int', 'double', 'bool', 'tensor')},
     ('torch.jit._pickle', 'restore_type_tag'): lambda value, name: value}
 
-# %% ../../nbs/clip/02_tensors.ipynb #dfcaa023
+# %% ../../nbs/clip/02_tensors.ipynb #f975fef6
 _OPCODES = ('PROTO FRAME STOP MARK EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS '
             'SETITEM SETITEMS BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD '
             'BINPERSID BINUNICODE SHORT_BINUNICODE BININT BININT1 BININT2 LONG1 BINFLOAT NONE NEWTRUE NEWFALSE').split()
@@ -148,7 +149,7 @@ class _Reader(pickle._Unpickler):   # the one in Python: its opcodes can be narr
         if self.kept[key].dtype != dtype: raise ValueError('numbers of two types at once')
         return self.kept[key]
 
-# %% ../../nbs/clip/02_tensors.ipynb #5486f60e
+# %% ../../nbs/clip/02_tensors.ipynb #78f77234
 def _load_setitem(self):
     "As pickle has it, after a look at the key."
     if type(self.stack[-2]) not in (str, int): raise ValueError('a key that is no text')
@@ -159,9 +160,15 @@ def _load_setitems(self):
     if not all(type(k) in (str, int) for k in self.stack[::2]): raise ValueError('a key that is no text')
     pickle._Unpickler.load_setitems(self)
 
-_Reader.dispatch |= {pickle.SETITEM[0]: _load_setitem, pickle.SETITEMS[0]: _load_setitems}
+def _load_build(self):
+    "Attributes, for a `_Part` or an `OrderedDict`; nothing else is told how to set itself up."
+    state = self.stack.pop()
+    if type(self.stack[-1]) not in (_Part, OrderedDict): raise ValueError('it sets up what is no part')
+    vars(self.stack[-1]).update({k: v for k,v in state.items() if type(k) is str})
 
-# %% ../../nbs/clip/02_tensors.ipynb #b38ee53a
+_Reader.dispatch |= {pickle.SETITEM[0]: _load_setitem, pickle.SETITEMS[0]: _load_setitems, pickle.BUILD[0]: _load_build}
+
+# %% ../../nbs/clip/02_tensors.ipynb #0d3eb2a8
 def _named(
     part, # `_Part`
     prefix:str, # its name, with a dot at the end
@@ -187,5 +194,5 @@ def read_pickled(
         return (found if isinstance(data, _Part) else data), script
     except Exception as e:
         reason = str(e) if type(e) is ValueError else type(e).__name__
-        raise TensorError(f"{file} can't be read as weights ({reason[:80]}): it may be half a download, or hold more than "
-                          "tensors; fetch it again, or give another file.") from e
+        raise TensorError(f"{file} can't be read as weights ({reason[:80]}): it may be half a download, or hold more "
+                          "than tensors; fetch it again, or give another file.") from e

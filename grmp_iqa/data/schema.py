@@ -1,4 +1,4 @@
-"""What may stand in a file that a stranger made, and in the numbers that a user gives: types, ranges and the sentence that says what is wrong.
+"""What may stand in a stranger's file, and in the numbers that a user gives: types, ranges, and one sentence.
 
 Docs: https://grmp-iqa.github.io/grmp_iqa/data/schema.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['RANGES', 'check_number', 'in_range', 'parse_json', 'read_json', 'Siz
            'CropSizes', 'Card', 'ScaleCard', 'PromptNumbers', 'BackboneEntry', 'ScorerCard', 'PromptsCard',
            'PreprocessCard', 'RecipeCard', 'BackboneCard', 'valid']
 
-# %% ../../nbs/data/03_schema.ipynb #7416f1f3
+# %% ../../nbs/data/03_schema.ipynb #c17f4b13
 import functools, inspect, json, math, numbers
 from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from ..core import IQAError
 
-# %% ../../nbs/data/03_schema.ipynb #5e17b3da
+# %% ../../nbs/data/03_schema.ipynb #e0ffe77f
 def _shown(value)->str:
     "A value as a message shows it: not endless."
     try: text = repr(value)
@@ -35,10 +35,10 @@ def check_number(
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if number and low <= value <= high and value != math.inf and not (whole and value % 1):
         return int(value) if whole else value
-    kind, ends = 'whole number' if whole else 'number', f'from {low:g}' + (f' to {high:g}' if high < math.inf else ' on')
-    raise IQAError(f"{what}={_shown(value)} can't be used: give a {kind} {ends}.")
+    kind, ends = 'whole number' if whole else 'number', f'to {high:g}' if high < math.inf else 'on'
+    raise IQAError(f"{what}={_shown(value)} can't be used: give a {kind} from {low:g} {ends}.")
 
-# %% ../../nbs/data/03_schema.ipynb #820dbd3c
+# %% ../../nbs/data/03_schema.ipynb #d12bf7df
 #: Argument -> lowest value, highest value, and whether it is a whole number
 RANGES = {
     'lam': (0, 1000, False), 'keep': (0, 1, False),
@@ -67,7 +67,7 @@ def in_range(
         return f(*args, **kwargs)
     return inside
 
-# %% ../../nbs/data/03_schema.ipynb #67f38b17
+# %% ../../nbs/data/03_schema.ipynb #af360255
 def _finite(text:str)->float:
     "A number of a JSON file; `ValueError` where it is none, or too large."
     if math.isfinite(v := float(text)): return v
@@ -75,26 +75,28 @@ def _finite(text:str)->float:
 
 def parse_json(
     text:str|bytes, # of a card
-    where # the file, for the message
+    where, # the file, for the message
+    error:type = IQAError # class of the error
 ) -> dict: # what it says
     "JSON from a stranger; `IQAError` where it is damaged, no object, or holds a number that is not finite."
     try: data = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as e:
-        raise IQAError(f"{where} is damaged ({str(e)[:80] or type(e).__name__}): save or fetch it again.") from None
+        raise error(f"{where} is damaged ({str(e)[:80] or type(e).__name__}): save or fetch it again.") from None
     if isinstance(data, dict): return data
-    raise IQAError(f"{where} is damaged (it holds no JSON object): save or fetch it again.")
+    raise error(f"{where} is damaged (it holds no JSON object): save or fetch it again.")
 
 def read_json(
     file:str|Path, # a card
-    most:int = 10_000_000 # bytes; a larger file is no card
+    most:int = 10_000_000, # bytes; a larger file is no card
+    error:type = IQAError # class of the error
 ) -> dict: # what it says
     "A file of JSON from a stranger; `IQAError` as for `parse_json`, and where it is no ordinary file or too large."
     file = Path(file)
-    if not file.is_file(): raise IQAError(f"{file} is no file: give a folder that holds one.")
-    if file.stat().st_size > most: raise IQAError(f"{file} is too large for a card: save or fetch it again.")
-    return parse_json(file.read_bytes(), file)
+    if not file.is_file(): raise error(f"{file} is no file: give a folder that holds one.")
+    if file.stat().st_size > most: raise error(f"{file} is too large for a card: save or fetch it again.")
+    return parse_json(file.read_bytes(), file, error)
 
-# %% ../../nbs/data/03_schema.ipynb #e3438ab3
+# %% ../../nbs/data/03_schema.ipynb #5c3e80db
 def _whole(low, high): return Annotated[int, Field(ge=low, le=high)]
 def _real(low, high): return Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
 
@@ -119,7 +121,7 @@ class VisionSizes(Sizes):
     attentional_pool: Literal[False] = False
     output_tokens: Literal[False] = False
 
-# %% ../../nbs/data/03_schema.ipynb #702316c8
+# %% ../../nbs/data/03_schema.ipynb #c83faa1e
 class TextSizes(Sizes):
     "The text encoder: open_clip's own transformer, with CLIP's tokens."
     context_length: _whole(8, 1024) = 77
@@ -145,7 +147,7 @@ class TextSizes(Sizes):
         if self.width % self.heads: raise ValueError('the width is no multiple of the heads')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #20a11160
+# %% ../../nbs/data/03_schema.ipynb #b31cb3b3
 class NetworkSizes(Sizes):
     "A CLIP: both encoders, and the keys that this library and open_clip add to them."
     embed_dim: _whole(8, 8192)
@@ -168,7 +170,7 @@ class NetworkSizes(Sizes):
         if not v.patch_size <= sides[0] <= 64*v.patch_size: raise ValueError('give 1 to 64 patches a side')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #3c5cb799
+# %% ../../nbs/data/03_schema.ipynb #de71dc42
 class CropSizes(Sizes):
     "The settings of `Crops`."
     size: _whole(8, 1024) = 224
@@ -190,7 +192,7 @@ class CropSizes(Sizes):
         if crops*self.size**2 > 2**22: raise ValueError(f'{crops} crops of that size are too many')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #338af2c4
+# %% ../../nbs/data/03_schema.ipynb #65f57486
 class Card(BaseModel):
     "What a file says of itself; keys that are unknown are of a later version, and left alone."
     model_config = ConfigDict(strict=True, extra='ignore', allow_inf_nan=False, protected_namespaces=())
@@ -215,7 +217,7 @@ class PromptNumbers(Card):
     visual_tokens: _whole(0, 1000)
     antonyms: Annotated[list[_Name], Field(min_length=2, max_length=2)]
 
-# %% ../../nbs/data/03_schema.ipynb #3358928a
+# %% ../../nbs/data/03_schema.ipynb #cb6824ba
 class BackboneEntry(Card):
     "The backbone of a scorer."
     name: _Name
@@ -241,7 +243,7 @@ class PromptsCard(PromptNumbers):
     crops: CropSizes|None = None
     training: dict[str, Any] = {}
 
-# %% ../../nbs/data/03_schema.ipynb #8979bd14
+# %% ../../nbs/data/03_schema.ipynb #54b4b1b0
 class PreprocessCard(Card):
     "How the hub's folders say what their backbone wants to see."
     size: _whole(8, 1024)|Annotated[list[_whole(8, 1024)], Field(min_length=1, max_length=3)]|None = None
@@ -266,21 +268,22 @@ class BackboneCard(Card):
     views: CropSizes|None = None
     recipes: dict[_Name, RecipeCard] = {}
 
-# %% ../../nbs/data/03_schema.ipynb #80c468d9
+# %% ../../nbs/data/03_schema.ipynb #ee507df2
 def valid(
     schema:type, # one of the classes above
     data:dict, # as `parse_json` gives it
     where, # the file, or what it is, for the message
-    remedy:str = 'save or fetch it again' # what to do
+    remedy:str = 'save or fetch it again', # what to do
+    error:type = IQAError # class of the error
 ) -> dict: # `data` itself
     "`data` if it is as the schema says; otherwise an `IQAError` that names the first entry that is not."
     try: schema.model_validate(data)
     except ValidationError as e:
         first = e.errors(include_url=False, include_context=False)[0]
         at = '.'.join(str(k) for k in first['loc'] if not str(k).startswith(('list[', 'constrained', 'function-')))
-        if first['type'] == 'missing': raise IQAError(f"{where} lacks {at}: {remedy}.") from None
+        if first['type'] == 'missing': raise error(f"{where} lacks {at}: {remedy}.") from None
         what = at if isinstance(first['input'], dict) else f"{at}={_shown(first['input'])}"
         why = first['msg'].removeprefix('Value error, ')
         what, why = f'{what} in {where}' if what else where, why[:1].lower() + why[1:]
-        raise IQAError(f"{what} can't be used ({why}): {remedy}.") from None
+        raise error(f"{what} can't be used ({why}): {remedy}.") from None
     return data
