@@ -6,8 +6,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/checkpoints.html.md"""
 
 # %% auto #0
 __all__ = ['REMEDY', 'REFERENCE_NAMES', 'RELEASED_CROPS', 'PROMPT_PARTS', 'CheckpointError', 'write_prompts', 'file_card',
-           'check_shapes', 'read_fitting', 'our_name', 'from_reference_names', 'hub_file', 'released_prompts',
-           'read_prompts', 'prompt_card', 'import_prompts']
+           'check_shapes', 'read_fitting', 'read_checkpoint', 'our_name', 'from_reference_names', 'hub_file',
+           'released_prompts', 'read_prompts', 'prompt_card', 'import_prompts']
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #0aa4cb15
 import json, torch
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from ..core import IQAError, atomic_write
 from ..data.schema import PromptNumbers, PromptsCard, parse_json, valid
-from .tensors import TensorError, header, read_metadata, read_safetensors
+from .tensors import TensorError, header, read_metadata, read_pickled, read_safetensors
 from .backbones import read_state
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #f7f246f8
@@ -58,8 +58,8 @@ def check_shapes(
         raise CheckpointError(f"{source} {'lacks' if n in wanted else 'has a tensor too many:'} {n}: "
                               "it was made for a model with other prompts or another backbone.")
     for n,t in state.items():
-        if t.shape != wanted[n].shape:
-            raise CheckpointError(f"{source}: {n} has shape {tuple(t.shape)} and the model {tuple(wanted[n].shape)}: "
+        if getattr(t, 'shape', None) != wanted[n].shape:
+            raise CheckpointError(f"{source}: {n} has shape {tuple(getattr(t, 'shape', ()))} and the model {tuple(wanted[n].shape)}: "
                                   "use the backbone and the numbers of tokens it was made with.")
     return state
 
@@ -75,6 +75,18 @@ def read_fitting(
         if odd: raise CheckpointError(f"{odd[0]} in {file} has numbers of a wrong type: save or fetch it again.")
         return {n: t.float() if t.is_floating_point() else t for n,t in read_safetensors(file).items()}
     except TensorError as e: raise CheckpointError(str(e)) from e
+
+# %% ../../nbs/clip/23_checkpoints.ipynb #21f02391
+def read_checkpoint(
+    path:str|Path, # file of `torch.save`
+    **kinds # entry -> its type
+) -> dict: # the entries
+    "A checkpoint of a training that has these entries; `CheckpointError` for any other file."
+    anew = 'delete it to start anew, or name another file'
+    try: state, _ = read_pickled(path)
+    except TensorError as e: raise CheckpointError(f"{path} can't be read as a checkpoint: {anew}.") from e
+    if isinstance(state, dict) and all(isinstance(state.get(k), t) for k,t in kinds.items()): return state
+    raise CheckpointError(f"{path} is not a checkpoint of this kind of training: {anew}.")
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #ef02077d
 REFERENCE_NAMES = {
@@ -130,7 +142,8 @@ def released_prompts(
     if not {'text_prompt.context', 'visual_prompt.shallow', 'visual_prompt.deep'} <= set(prompts):
         raise CheckpointError(f"{source} holds no prompts of the authors (prompt_learner2.ctx, image_encoder."
                               "prompt_embeddings): give a file of their pretrain.py or finetune.py.")
-    context, shallow, deep = (prompts[n] for n in ('text_prompt.context', 'visual_prompt.shallow', 'visual_prompt.deep'))
+    names = 'text_prompt.context', 'visual_prompt.shallow', 'visual_prompt.deep'
+    context, shallow, deep = (prompts[n] for n in names)
     if (context.ndim, shallow.ndim, deep.ndim) != (2, 3, 3) or shallow.shape[1:] != deep.shape[1:]:
         raise CheckpointError(f"{source} holds prompts of shapes that can't be: give another file of the authors.")
     paper = (context.shape[1], len(deep) + 1, deep.shape[2]) == (512, 12, 768)

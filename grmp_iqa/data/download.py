@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..core import IQAError, atomic_write
+from .schema import in_range
 
 # %% ../../nbs/data/06_download.ipynb #57a4596e
 class DownloadError(IQAError):
@@ -69,6 +70,7 @@ def _checked(
     return path
 
 # %% ../../nbs/data/06_download.ipynb #381cf0b0
+@in_range
 def download(
     url:str, # http or https
     path:str|Path, # file to write
@@ -96,7 +98,8 @@ def download(
     return _checked(path, part, sha256)
 
 # %% ../../nbs/data/06_download.ipynb #97c5e0e7
-MOST_MEMBERS, MOST_RATIO, SMALL = 1_000_000, 100, 100_000_000 #: files in an archive; times its size, above so many bytes
+MOST_MEMBERS = 1_000_000 #: files in an archive
+MOST_RATIO, SMALL = 100, 100_000_000 #: times its size that an archive may unpack to, where that is over so many bytes
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError,
            ValueError, LookupError, OverflowError) #: what reading a damaged, locked or unusual archive raises
 
@@ -136,7 +139,8 @@ def _look_through(
 ):
     "Raise `DownloadError` for an archive that must not be unpacked, and one of `_BROKEN` for a damaged one."
     top, seen, total = folder.resolve(), set(), 0
-    room, most = shutil.disk_usage(next(p for p in (top, *top.parents) if p.exists())).free, max(SMALL, MOST_RATIO*archive.stat().st_size)
+    room = shutil.disk_usage(next(p for p in (top, *top.parents) if p.exists())).free
+    most = max(SMALL, MOST_RATIO*archive.stat().st_size)
     never = "nothing was unpacked; do not trust this archive."
     for name, odd, size in _members(opened):
         path = name.replace('\\', '/')
@@ -144,14 +148,15 @@ def _look_through(
         if not plain:
             raise DownloadError(f"'{archive}' holds {name[:80]!r}, which is a link or leads out of '{folder}': {never}")
         path, total = os.path.normpath(path), total + size
-        if path in seen and not name.endswith('/'): raise DownloadError(f"'{archive}' holds {name[:80]!r} twice: {never}")
+        if path in seen and not name.endswith('/'):
+            raise DownloadError(f"'{archive}' holds {name[:80]!r} twice: {never}")
         seen.add(path)
         if total > most or len(seen) > MOST_MEMBERS:
             raise DownloadError(f"'{archive}' would unpack to more than {MOST_RATIO} times its size, or to over "
                                 f"{MOST_MEMBERS:,} files: {never}")
         if total > room:
-            raise DownloadError(f"'{archive}' unpacks to {total/1e9:.1f} GB or more, and {room/1e9:.1f} GB are left on the "
-                                "disk: make room, or name a folder on another one.")
+            raise DownloadError(f"'{archive}' unpacks to {total/1e9:.1f} GB or more, and {room/1e9:.1f} GB are left "
+                                "on the disk: make room, or name a folder on another one.")
 
 # %% ../../nbs/data/06_download.ipynb #f308ebbc
 def extract(
@@ -173,7 +178,7 @@ def extract(
         except OSError as e:
             if isinstance(e, (gzip.BadGzipFile, zipfile.BadZipFile)) or e.errno is None:
                 raise DownloadError(f"'{archive}' is damaged ({e}): fetch it again.") from e
-            raise DownloadError(f"'{archive}' can't be unpacked into '{folder}' ({e.strerror}): make room there, or name "
-                                "another folder.") from e
+            raise DownloadError(f"'{archive}' can't be unpacked into '{folder}' ({e.strerror}): make room there, "
+                                "or name another folder.") from e
         except _BROKEN as e: raise DownloadError(f"'{archive}' is damaged ({e}): fetch it again.") from e
     return folder
