@@ -12,6 +12,7 @@ import math, torch
 from torch import Tensor
 
 from .core import check_name
+from .data.schema import in_range
 
 # %% ../nbs/34_gradients.ipynb #19a698fc
 #: name of a rule -> is the part of g_q along g_s removed, given the sign of their dot product?
@@ -45,6 +46,7 @@ def _paired(
     return {n: (q@s, s@s) for n,(q,s) in both.items()}
 
 # %% ../nbs/34_gradients.ipynb #a5aeeaf6
+@in_range
 def regularize_gradient(
     quality:dict, # name -> gradient of the quality loss (g_q), any shape
     scene:dict, # name -> gradient of the semantic loss (g_s), same shapes; names may be missing or None

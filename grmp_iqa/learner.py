@@ -14,7 +14,6 @@ import dataclasses, math, warnings
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-
 import numpy as np, pandas as pd, torch
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
@@ -22,6 +21,7 @@ with warnings.catch_warnings():
     from fastai.callback.all import *
 
 from .core import check_name, say_once, set_seed, without_path
+from .data.schema import in_range
 from .data.images import show_images
 from .data.samples import sample_photos
 from .data.metrics import correlation_report, plcc, srcc
@@ -34,7 +34,6 @@ from .prompts import QualityCLIP, pool_crops
 from .losses import TrainingError, partly, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
 from .scoring import Scorer, show_predictions
-
 _all_ = ['IQADataLoaders', 'Scorer', 'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images',
          'correlation_report', 'SGD', 'Adam']
 
@@ -225,6 +224,7 @@ class StopBelow(Callback):
         if max(self.opt.hypers.attrgot('lr')) < self.min_lr: raise CancelFitException()
 
 @patch
+@in_range
 def fine_tune(self:IQALearner,
     epochs:int = None, # with the last blocks unfrozen; None, here and below, is what the recipe says
     base_lr:float = None, # highest learning rate of the prompts
@@ -317,6 +317,7 @@ def student(
     return model.load_prompts(card['source'], download) if card['source'] else model
 
 # %% ../nbs/36_learner.ipynb #a313dc07
+@in_range
 def iqa_learner(
     dls:'IQADataLoaders', # rated photos
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave; serious work: 'ViT-B-16-quickgelu'

@@ -21,9 +21,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 
 from .core import atomic_write, check_name, set_seed
+from .data.schema import check_numbers, in_range
 from .data.metrics import srcc
 from .clip.backbones import Backbone
-from .clip.checkpoints import CheckpointError, check_shapes
+from .clip.checkpoints import CheckpointError, check_shapes, read_checkpoint
 from .clip.decoding import Photos
 from .prompts import QualityCLIP
 from .losses import (OPTIMIZERS, TrainingError, descend, detached, loss_and_gradient, pieces, quality_loss,
@@ -31,6 +32,7 @@ from .losses import (OPTIMIZERS, TrainingError, descend, detached, loss_and_grad
 from .tasks import TaskSampler, deal, distortion_tasks, released_order, task_batch
 
 # %% ../nbs/33_meta.ipynb #3d5fdfe2
+@in_range
 def adapt(
     model:torch.nn.Module, # images -> (N,2) quality logits; left as it is
     theta:dict, # name -> tensor: prompts to start from; left as they are
@@ -53,6 +55,7 @@ def adapt(
     return theta
 
 # %% ../nbs/33_meta.ipynb #a7ff6a69
+@in_range
 def meta_step(
     model:torch.nn.Module, # images -> (N,2) quality logits; left as it is
     theta:dict, # name -> tensor: the meta prompts; left as they are
@@ -113,9 +116,7 @@ def make_recipe(
     made = replace(name if isinstance(name, Recipe) else RECIPES[check_name(name, RECIPES, 'recipe')], **changes)
     check_name(made.variant, ['paper', 'released'], 'variant')
     for k in ('inner', 'outer'): check_name(getattr(made, k), OPTIMIZERS, f'{k} optimiser')
-    for k in ('epochs', 'support', 'query', 'inner_steps', 'tasks_per_step', 'micro_batch'):
-        if (v := getattr(made, k)) is not None and v < 1: raise TrainingError(f"{k}={v} is too few: give at least 1.")
-    if made.order not in (1, 2): raise TrainingError(f"order={made.order} is no order of a gradient: give 1 or 2.")
+    if check_numbers(asdict(made))['epochs'] < 1: raise TrainingError("epochs=0 is too few: give at least 1.")
     if made.order == 2 and made.inner != 'sgd':
         raise TrainingError(f"Order 2 goes back through plain inner steps and not through those of {made.inner!r}: "
                             "choose inner='sgd' (--inner sgd) with a larger inner_lr, or order 1.")
@@ -273,7 +274,9 @@ def load(self:_Run,
     with torch.no_grad():
         for n,t in self.theta.items(): t.copy_(state['theta'][n])
         for n,t in state['inner'].items(): self.inner.prompt_state()[n].copy_(t)
-    self.opt.load_state_dict(state['opt'])
+    try: self.opt.load_state_dict(state['opt'])
+    except (ValueError, KeyError, TypeError) as e:
+        raise CheckpointError(f"{path} is damaged: delete it to start anew, or name another file.") from e
 
 # %% ../nbs/33_meta.ipynb #24383856
 def _read_state(
@@ -282,12 +285,7 @@ def _read_state(
     theta:dict # name -> tensor of the shapes that must be in it
 ) -> dict: # what `save` wrote
     "Read a checkpoint of the same run, or say why it can't be gone on with (`CheckpointError`)."
-    try: state = torch.load(path, weights_only=True, map_location='cpu')
-    except Exception as e:
-        raise CheckpointError(f"{path} can't be read as a checkpoint ({type(e).__name__}): "
-                              "delete it to start anew, or name another file.") from e
-    if not isinstance(state, dict) or 'settings' not in state:
-        raise CheckpointError(f"{path} is not a checkpoint of meta-prompt pre-training: name another file.")
+    state = read_checkpoint(path, settings=dict, theta=dict, best=dict, history=list, opt=dict, inner=dict)
     check_shapes(state['theta'], theta, path)
     for k,v in settings.items():
         if state['settings'].get(k) != v:
@@ -296,6 +294,7 @@ def _read_state(
     return state
 
 # %% ../nbs/33_meta.ipynb #b72234be
+@in_range
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler|pd.DataFrame, # one task for each kind of distortion, or a table to draw them from

@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from .core import check_name, vit_blocks
+from .data.schema import in_range
 from .data.scenes import SCENES
 from .clip.backbones import Backbone
 from .clip.vit import PRECISIONS, encode, is_plain_vit
@@ -133,6 +134,7 @@ def fitting_prompt(
 # %% ../nbs/30_prompts.ipynb #2e7b567c
 class QualityCLIP(nn.Module):
     "CLIP with learnable prompts: (N,2) quality logits of images from their normalised crops, (N,3,H,W) or (N,K,3,H,W)."
+    @in_range
     def __init__(self,
         backbone:Backbone, # as `load_clip` gives it; its model is used, not copied
         text_tokens:int = 4, # context tokens M; 0 is the plain antonym pair
@@ -170,6 +172,8 @@ def register_texts(self:QualityCLIP,
     "Tokenise the quality and scene texts, and note up to which position they are used."
     tokens = self.backbone.tokenizer
     quality = tokens(['X '*text_tokens + f'{a}.' for a in self.antonyms])
+    if torch.equal(quality[0], quality[1]):
+        raise CheckpointError(f"text_tokens={text_tokens} leaves the texts {self.antonyms} no room to differ: give fewer.")
     scene = tokens([f'a photo of a {s}' for s in self.scenes])
     self.register_buffer('quality_tokens', quality, persistent=False)
     self.register_buffer('scene_tokens', scene, persistent=False)

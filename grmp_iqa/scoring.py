@@ -15,21 +15,24 @@ from dataclasses import asdict
 from fastcore.basics import patch
 from importlib.metadata import version
 from pathlib import Path
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .core import ImageError, atomic_write, check_device, check_folder, check_name, find_images, interval_text, settled
+from .core import (ImageError, atomic_write, check_device, check_folder, check_name, find_images,
+                           interval_text, settled)
+from .data.schema import ScorerCard, in_range, read_json, valid
 from .data.images import open_image
 from .data.metrics import correlation_report
 from .data.ratings import to_scale
 from .data.calibration import Calibration, read_calibration
+from .clip.tensors import check_finite
 from .clip.crops import Crops
-from .clip.backbones import build_clip, load_clip
+from .clip.backbones import build_visual, check_config, load_clip, own_crops
 from .clip.decoding import to_device
 from .clip.vit import PRECISIONS
-from .clip.checkpoints import CheckpointError, check_shapes
+from .clip.checkpoints import CheckpointError, read_fitting
 from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
 # %% ../nbs/35_scoring.ipynb #681fd9d4
@@ -69,6 +72,7 @@ def from_model(cls:Scorer,
     "The scorer of a model as it is now."
     b, p = model.backbone, model.visual_prompt
     with torch.no_grad(): text = model.clip.logit_scale.exp()*model.quality_text()
+    check_finite({'text': text, **model.clip.visual.state_dict(), **p.state_dict()}, f'this model of {b.name}')
     prompts = dict(text_tokens=len(model.text_prompt.context), visual_tokens=p.n_tokens, antonyms=list(model.antonyms))
     card = dict(kind='grmp-iqa scorer', format=FORMAT, backbone=dict(name=b.name, config=b.config),
                 views=asdict(b.crops), prompts=prompts, scale=scale, training=training or {}, versions=versions(),
@@ -126,6 +130,7 @@ def _crops_or_error(
 
 # %% ../nbs/35_scoring.ipynb #7e9889f4
 @patch
+@in_range
 def score_images(self:Scorer,
     images, # list of anything `open_image` takes
     names=None, # list of what to call them in the table; None is their own text
@@ -176,6 +181,7 @@ def on_your_scale(self:Scorer,
 
 # %% ../nbs/35_scoring.ipynb #a0d34025
 @patch
+@in_range
 def score_folder(self:Scorer,
     folder:str|Path, # searched with all its subfolders
     batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
@@ -241,18 +247,53 @@ def read_card(
     "Read and check the card of a saved scorer; `CheckpointError` says what is wrong with it."
     file, remedy = Path(path)/'card.json', 'give a folder that `save_scorer` or `grmp-iqa adapt` wrote'
     if not file.is_file(): raise CheckpointError(f"{path} is not a saved scorer (no card.json in it): {remedy}.")
-    try: card = json.loads(file.read_text(encoding='utf-8'))
-    except ValueError as e: raise CheckpointError(f"{file} is damaged ({e}): save the scorer again.") from e
-    if not isinstance(card, dict) or card.get('kind') != 'grmp-iqa scorer':
-        raise CheckpointError(f"{file} is not the card of a scorer: {remedy}.")
-    if card['format'] > FORMAT:
-        newer = f"{card['versions']['grmp_iqa']}, format {card['format']}"
-        raise CheckpointError(f"{path} was saved by a newer grmp_iqa ({newer}): "
+    card = read_json(file, error=CheckpointError)
+    if card.get('kind') != 'grmp-iqa scorer': raise CheckpointError(f"{file} is not the card of a scorer: {remedy}.")
+    if type(card.get('format')) is int and card['format'] > FORMAT:
+        by = card['versions'].get('grmp_iqa', '?') if isinstance(card.get('versions'), dict) else '?'
+        raise CheckpointError(f"{path} was saved by a newer grmp_iqa ({str(by)[:40]}, format {card['format']}): "
                               f"upgrade grmp_iqa (this is {__version__}, format {FORMAT}) to load it.")
+    valid(ScorerCard, card, file, 'save the scorer again', CheckpointError)
+    check_config(card['backbone']['config'], card['backbone']['name'], file, CheckpointError)
     read_calibration(card.get('calibration'), file)
     return card
 
+# %% ../nbs/35_scoring.ipynb #700dfc26
+def _empty_net(
+    card:dict # of a scorer
+) -> nn.ModuleDict: # image encoder and visual prompts, with any values
+    "The network that a card describes."
+    visual = build_visual(card['backbone']['config']).requires_grad_(False)
+    prompt = fitting_prompt(visual, card['prompts']['visual_tokens']).requires_grad_(False)
+    return nn.ModuleDict(dict(visual=visual, visual_prompt=prompt))
+
+def _fill_net(
+    card:dict, # of a scorer
+    file:Path # its tensors
+) -> tuple: # the network with its weights; (2,D) features of the texts
+    "What a card and its file hold; `CheckpointError` where they do not belong together."
+    try:
+        with torch.device('meta'): wanted = _empty_net(card).state_dict()
+        text = torch.empty(2, card['backbone']['config']['embed_dim'], device='meta')
+        state = read_fitting(file, {'text': text, **wanted})
+        net, text = _empty_net(card), state.pop('text')
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError, AssertionError, ArithmeticError, ImportError) as e:
+        raise CheckpointError(f"{file} can't be loaded ({type(e).__name__}): save the scorer again.") from e
+    return net, text
+
 # %% ../nbs/35_scoring.ipynb #31c3acf0
+def _judges(
+    scorer:Scorer, # filled
+    file:Path # its tensors, for the message
+) -> Scorer: # the same
+    "`CheckpointError` if the scorer gives no number for a grey image and one of noise."
+    side, g = scorer.crops.size, torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (2, 1, 3, side, side), generator=g, dtype=torch.uint8)
+    images[0] = 128
+    if torch.isfinite(scorer.score_tensor(images)).all(): return scorer
+    raise CheckpointError(f"{file} gives scores that are no numbers: its weights are useless; train the scorer again.")
+
 @patch(cls_method=True)
 def load(cls:Scorer,
     source:str|Path, # folder of a saved scorer, or a backbone's name for its zero-shot score
@@ -265,14 +306,9 @@ def load(cls:Scorer,
     if not saved and source in ('tiny', *open_clip.list_models()):
         return cls.from_model(QualityCLIP(load_clip(source, device=device), text_tokens=0), precision=precision)
     card, file = read_card(source), Path(source)/'scorer.safetensors'
-    try: state = load_file(file)
-    except Exception as e:
-        raise CheckpointError(f"{file} can't be read ({type(e).__name__}): copy it or save the scorer again.") from e
-    visual = build_clip(card['backbone']['config']).visual.requires_grad_(False)
-    prompt = fitting_prompt(visual, card['prompts']['visual_tokens']).requires_grad_(False)
-    scorer = cls(visual, prompt, state.pop('text', torch.empty(0)), card, precision)
-    scorer.net.load_state_dict(check_shapes(state, scorer.net.state_dict(), file))
-    return scorer.to(device)
+    net, text = _fill_net(card, file)
+    own_crops(card['views'], net.visual, Path(source)/'card.json')
+    return _judges(cls(net.visual, net.visual_prompt, text, card, precision).to(device), file)
 
 # %% ../nbs/35_scoring.ipynb #299f255a
 def score_images(

@@ -17,6 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .core import check_name, check_seed
+from .data.schema import in_range
 from .data.images import open_image, show_images
 from .data.distortions import DISTORTIONS
 from .data.ratings import RatingsError
@@ -123,6 +124,7 @@ def _task_rows(
 # %% ../nbs/32_tasks.ipynb #65b04da0
 class TaskSampler:
     "Draws tasks, one for each kind of distortion, from rated images. The same seed, kind and epoch give the same task."
+    @in_range
     def __init__(self,
         table:pd.DataFrame, # image, mos, distortion, reference; also `database` where it holds several
         n_support:int|None=16, # images in a support set; None = all of its scenes. Where there are fewer, all are taken
@@ -215,6 +217,7 @@ def __iter__(self:TaskSampler)->Iterator: # of `Task`
     return (self.task(k) for k in self.kinds)
 
 # %% ../nbs/32_tasks.ipynb #36562f74
+@in_range
 def task_batch(
     rows:pd.DataFrame, # rows of a benchmark table: `image`, `mos`
     crops:Crops, # how the backbone sees an image
@@ -249,6 +252,7 @@ def hold_out(self:TaskSampler,
     return self.like(kinds=train), self.like(kinds=held)
 
 # %% ../nbs/32_tasks.ipynb #83c12da5
+@in_range
 def deal(
     tasks:TaskSampler|pd.DataFrame, # a sampler, taken as it is, or a table of distorted images
     held_out:TaskSampler|int=3, # kinds to hold out, or how many distortions; 0 is none
@@ -294,6 +298,7 @@ def released_order(
     return [(rules[n], of(n)) for n in names if of(n)]
 
 # %% ../nbs/32_tasks.ipynb #bfd1f397
+@in_range
 def distortion_tasks(
     references=None, # folder, list or dict of pristine photographs; None takes those that ship with the package
     size:int=224, # side of the distorted images, in pixels

@@ -6,17 +6,18 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/checkpoints.html.md"""
 
 # %% auto #0
 __all__ = ['REMEDY', 'REFERENCE_NAMES', 'RELEASED_CROPS', 'PROMPT_PARTS', 'CheckpointError', 'write_prompts', 'file_card',
-           'check_shapes', 'our_name', 'from_reference_names', 'hub_file', 'released_prompts', 'read_prompts',
-           'prompt_card', 'import_prompts']
+           'check_shapes', 'read_fitting', 'read_checkpoint', 'our_name', 'from_reference_names', 'hub_file',
+           'released_prompts', 'read_prompts', 'prompt_card', 'import_prompts']
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #0aa4cb15
 import json, torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from pathlib import Path
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ..core import IQAError, atomic_write, check_out
+from ..data.schema import PromptNumbers, PromptsCard, parse_json, valid
+from .tensors import TensorError, header, read_metadata, read_pickled, read_safetensors
 from .backbones import read_state
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #f7f246f8
@@ -42,12 +43,10 @@ def file_card(
     path:str|Path # file that `write_prompts` wrote
 ) -> dict: # kind, backbone, text_tokens, visual_tokens, antonyms, training
     "Read what a file of prompts says of itself; `CheckpointError` for any other file."
-    try:
-        with safe_open(path, 'pt') as f: card = json.loads((f.metadata() or {}).get('card', '{}'))
-    except Exception as e:
-        raise CheckpointError(f"{path} can't be read as prompts ({type(e).__name__}): {REMEDY}.") from e
+    try: card = parse_json(read_metadata(path).get('card', '{}'), path)
+    except IQAError as e: raise CheckpointError(f"{path} can't be read as prompts: {REMEDY}.") from e
     if card.get('kind') != 'grmp-iqa prompts': raise CheckpointError(f"{path} holds no prompts: {REMEDY}.")
-    return card
+    return valid(PromptsCard, card, path, REMEDY, CheckpointError)
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #99da57bb
 def check_shapes(
@@ -60,10 +59,35 @@ def check_shapes(
         raise CheckpointError(f"{source} {'lacks' if n in wanted else 'has a tensor too many:'} {n}: "
                               "it was made for a model with other prompts or another backbone.")
     for n,t in state.items():
-        if t.shape != wanted[n].shape:
-            raise CheckpointError(f"{source}: {n} has shape {tuple(t.shape)} and the model {tuple(wanted[n].shape)}: "
+        if getattr(t, 'shape', None) != wanted[n].shape:
+            raise CheckpointError(f"{source}: {n} has shape {tuple(getattr(t, 'shape', ()))} and the model {tuple(wanted[n].shape)}: "
                                   "use the backbone and the numbers of tokens it was made with.")
     return state
+
+# %% ../../nbs/clip/23_checkpoints.ipynb #53f11a91
+def read_fitting(
+    file:str|Path, # *.safetensors
+    wanted:dict # name -> tensor, what they must fit; may be on the device 'meta'
+) -> dict: # name -> tensor; floats as float32, all finite
+    "The tensors of a file that fit; `CheckpointError` for others."
+    try:
+        found = check_shapes(header(file), wanted, file)
+        odd = [n for n,t in found.items() if t.dtype != wanted[n].dtype and not t.is_floating_point()]
+        if odd: raise CheckpointError(f"{odd[0]} in {file} has numbers of a wrong type: save or fetch it again.")
+        return {n: t.float() if t.is_floating_point() else t for n,t in read_safetensors(file).items()}
+    except TensorError as e: raise CheckpointError(str(e)) from e
+
+# %% ../../nbs/clip/23_checkpoints.ipynb #21f02391
+def read_checkpoint(
+    path:str|Path, # file of `torch.save`
+    **kinds # entry -> its type
+) -> dict: # the entries
+    "A checkpoint of a training that has these entries; `CheckpointError` for any other file."
+    anew = 'delete it to start anew, or name another file'
+    try: state, _ = read_pickled(path)
+    except TensorError as e: raise CheckpointError(f"{path} can't be read as a checkpoint: {anew}.") from e
+    if isinstance(state, dict) and all(isinstance(state.get(k), t) for k,t in kinds.items()): return state
+    raise CheckpointError(f"{path} is not a checkpoint of this kind of training: {anew}.")
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #ef02077d
 REFERENCE_NAMES = {
@@ -119,12 +143,15 @@ def released_prompts(
     if not {'text_prompt.context', 'visual_prompt.shallow', 'visual_prompt.deep'} <= set(prompts):
         raise CheckpointError(f"{source} holds no prompts of the authors (prompt_learner2.ctx, image_encoder."
                               "prompt_embeddings): give a file of their pretrain.py or finetune.py.")
-    context, deep = prompts['text_prompt.context'], prompts['visual_prompt.deep']
+    names = 'text_prompt.context', 'visual_prompt.shallow', 'visual_prompt.deep'
+    context, shallow, deep = (prompts[n] for n in names)
+    if (context.ndim, shallow.ndim, deep.ndim) != (2, 3, 3) or shallow.shape[1:] != deep.shape[1:]:
+        raise CheckpointError(f"{source} holds prompts of shapes that can't be: give another file of the authors.")
     paper = (context.shape[1], len(deep) + 1, deep.shape[2]) == (512, 12, 768)
     card = dict(backbone='ViT-B-16-quickgelu' if paper else '', text_tokens=len(context), visual_tokens=deep.shape[1],
-                antonyms=('high quality', 'low quality'), crops=RELEASED_CROPS,
+                antonyms=['high quality', 'low quality'], crops=RELEASED_CROPS,
                 training=dict(imported=Path(source).name))
-    return card, prompts
+    return valid(PromptNumbers, card, source, REMEDY, CheckpointError), prompts
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #2cee6553
 def read_prompts(
@@ -133,8 +160,12 @@ def read_prompts(
 ) -> tuple[dict, dict]: # card; name -> tensor
     "Prompts with their card; `CheckpointError` for anything else."
     if str(source).startswith('released:'): return released_prompts(str(source).removeprefix('released:'), download)
-    card = file_card(hub_file(source, download))
-    with safe_open(hub_file(source, download), 'pt') as f: return card, {n: f.get_tensor(n) for n in f.keys()}
+    file = hub_file(source, download)
+    card, state = file_card(file), read_safetensors(file)
+    rows = {'text_prompt.context': (0, card['text_tokens']), 'visual_prompt.deep': (1, card['visual_tokens'])}
+    wrong = [n for n,(d,k) in rows.items() if n in state and (state[n].ndim <= d or state[n].shape[d] != k)]
+    if wrong: raise CheckpointError(f"{file} has another number of tokens in {wrong[0]} than its card says: {REMEDY}.")
+    return card, state
 
 def prompt_card(
     source:str|Path, # as for `read_prompts`

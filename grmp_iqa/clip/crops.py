@@ -15,6 +15,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..core import check_name
+from ..data.schema import CropSizes, valid
 from ..data.images import open_image
 
 # %% ../../nbs/clip/20_crops.ipynb #2fa2a3e7
@@ -36,7 +37,10 @@ class Crops:
     std:tuple = CLIP_STD # of each channel, in [0,1]
     resample:str = 'pillow' # how it is resized, a name of `RESAMPLE`
 
-    def __post_init__(self): check_name(self.resample, RESAMPLE, 'way to resize')
+    def __post_init__(self):
+        check_name(self.resample, RESAMPLE, 'way to resize')
+        sizes = {k: list(v) if isinstance(v, tuple) else v for k,v in vars(self).items()}
+        valid(CropSizes, sizes, 'the settings of crops', 'give others')
 
 # %% ../../nbs/clip/20_crops.ipynb #e777b971
 def resize_opencv(

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from scipy import optimize, stats
 
 from ..core import IQAError
+from .schema import check_number, in_range
 
 # %% ../../nbs/data/27_calibration.ipynb #ef81bcd0
 SLOPES = .01, 100. # smallest and largest slope of a calibration
@@ -39,6 +40,7 @@ def fit_curve(
     return tuple(map(float, optimize.minimize(loss, start, jac=True, method='L-BFGS-B', bounds=[SLOPES, (-50, 50)]).x))
 
 # %% ../../nbs/data/27_calibration.ipynb #2616a5e8
+@in_range
 def conformal_half(
     errors, # (N,) absolute errors in [0,1] on photographs that were not learned from
     level:float = .9 # share of new photographs that the interval shall hold
@@ -62,10 +64,11 @@ class Calibration:
     photos:int # from how many photographs it was learned
 
     def __post_init__(self):
-        ok = all(isinstance(v, (int, float)) and math.isfinite(v) for v in asdict(self).values())
-        if not (ok and self.slope > 0 and 0 <= self.half <= 1 and 0 < self.level < 1 and self.photos >= 2):
+        ranges = dict(slope=(1e-4, 1e4), intercept=(-1e4, 1e4), half=(0, 1), level=(1e-6, 1 - 1e-6), photos=(2, 1e9))
+        try: [check_number(v, k, *ranges[k]) for k,v in asdict(self).items()]
+        except IQAError:
             raise CalibrationError(f"{self} is no calibration (the slope must be above 0, the half width from 0 to 1): "
-                                   "learn it again with `fit_calibration`.")
+                                   "learn it again with `fit_calibration`.") from None
 
     def __call__(self,
         scores # in [0,1]: a number, array or column; NaN stays
@@ -93,6 +96,7 @@ def read_calibration(
                                "'calibration' to go without one.") from None
 
 # %% ../../nbs/data/27_calibration.ipynb #f13a76b5
+@in_range
 def fit_calibration(
     scores, # (N,) in [0,1], of photographs that the scorer did not learn from
     mos, # (N,) their ratings in [0,1]

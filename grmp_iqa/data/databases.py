@@ -8,14 +8,14 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/databases.html.md"""
 __all__ = ['MIRROR', 'DATABASES', 'DatabaseError', 'Tree', 'Database', 'load_database', 'fetch_database']
 
 # %% ../../nbs/data/17_databases.ipynb #6237a18e
-import pandas as pd, re
+import numpy as np, pandas as pd, re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from scipy.io import loadmat
 
 from ..core import IQAError, check_name
+from .tables import read_csv, read_mat, read_sheet
 from .distortions import DISTORTIONS, TID2013_KINDS
 from .download import download, extract
 
@@ -80,17 +80,6 @@ def _database(name, **card):
         return read
     return register
 
-def _excel(path, **kw):
-    "A spreadsheet as a table."
-    try: return pd.read_excel(path, **kw)
-    except ImportError as e:
-        raise DatabaseError(f"'{path}' is a spreadsheet, and reading it needs a package that is missing: "
-                            "pip install \"grmp-iqa[bench]\".") from e
-
-def _strings(cells):
-    "The texts of a MATLAB cell array."
-    return [str(c[0]) if hasattr(c, '__len__') and not isinstance(c, str) else str(c) for c in cells.ravel()]
-
 # %% ../../nbs/data/17_databases.ipynb #d9ee936a
 _COLUMNS = ['image', 'mos', 'score', 'std', 'distortion', 'level', 'reference', 'split', 'database']
 
@@ -103,6 +92,21 @@ def _check_expected(database, tree):
         raise DatabaseError(f"'{tree.root}' does not hold {database.title} as it is published: "
                             f"it lacks {', '.join(missing)}. Home page: {database.homepage}; {how}.")
 
+# %% ../../nbs/data/17_databases.ipynb #90e8502e
+def _read_rows(database, tree):
+    "What the reader of a database makes of its files; `DatabaseError` where they are not what it knows."
+    again = f"unpack the archive again, whole, or fetch it anew from {database.homepage}"
+    try:
+        rows = database.read(tree).reset_index(drop=True)
+        rows = rows.assign(image=rows.image.astype(str), score=rows.score.astype(float))
+    except IQAError as e: raise DatabaseError(str(e)) from e
+    except Exception as e:   # of files that hold something else than their authors put there
+        raise DatabaseError(f"The lists of {database.title} in '{tree.root}' are damaged ({type(e).__name__}: "
+                            f"{' '.join(str(e).split())[:80]}): {again}.") from e
+    if len(rows) and np.isfinite(rows.score).all(): return rows
+    raise DatabaseError(f"The lists of {database.title} in '{tree.root}' hold no scores, or some that are no numbers: "
+                        f"{again}.")
+
 # %% ../../nbs/data/17_databases.ipynb #619baca7
 def load_database(
     name:str, # one of `DATABASES`
@@ -111,7 +115,7 @@ def load_database(
     "A published database as one table, with mos 1 = best; `DatabaseError` lists what is expected where."
     database, tree = DATABASES[check_name(name, DATABASES, 'database')], Tree(root)
     _check_expected(database, tree)
-    rows = database.read(tree).reset_index(drop=True)
+    rows = _read_rows(database, tree)
     found = [tree.find(i) for i in rows.image]
     missing = [i for i,f in zip(rows.image, found) if f is None]
     if missing:
@@ -136,12 +140,12 @@ _LIVE = {'jp2k': (227, 'jpeg2000'), 'jpeg': (233, 'jpeg'), 'wn': (174, 'white_no
 def _live(tree):
     "LIVE release 2: 982 rows in the order of `_LIVE`, of which `orgs` are the originals."
     realigned = tree.find('dmos_realigned.mat')
-    mat = loadmat(realigned or tree.find('dmos.mat'))
+    mat = read_mat(realigned or tree.find('dmos.mat'))
     rows = [(f'{folder}/img{i+1}.bmp', kind) for folder,(n,kind) in _LIVE.items() for i in range(n)]
-    reference = _strings(loadmat(tree.find('refnames_all.mat'))['refnames_all'])
+    reference = read_mat(tree.find('refnames_all.mat'))['refnames_all']
     rows = pd.DataFrame(rows, columns=['image', 'distortion']).assign(
-        score=mat['dmos_new' if realigned else 'dmos'].ravel(), original=mat['orgs'].ravel(), reference=reference)
-    if 'dmos_std' in mat: rows['std'] = mat['dmos_std'].ravel()
+        score=mat['dmos_new' if realigned else 'dmos'], original=mat['orgs'], reference=reference)
+    if 'dmos_std' in mat: rows['std'] = mat['dmos_std']
     return rows[rows.original == 0].drop(columns='original')
 
 # %% ../../nbs/data/17_databases.ipynb #892a7f1e
@@ -156,7 +160,7 @@ _CSIQ = {'AWGN': 'white_noise', 'BLUR': 'gaussian_blur', 'contrast': 'contrast_c
            expects=('csiq.DMOS.xlsx', 'dst_imgs/awgn/1600.AWGN.1.png'))
 def _csiq(tree):
     "CSIQ: the sheet `all_by_image` of csiq.DMOS.xlsx, whose header stands a few rows down."
-    sheet = _excel(tree.find('csiq.DMOS.xlsx'), sheet_name='all_by_image', header=None)
+    sheet = read_sheet(tree.find('csiq.DMOS.xlsx'), 'all_by_image', header=False)
     plain = lambda cells: cells.astype(str).str.strip().str.lower()
     top = next((i for i,row in sheet.iterrows() if 'dmos' in plain(row).tolist()), None)
     if top is None:
@@ -194,7 +198,7 @@ def _tid2013(tree):
            fetch=('https://datasets.vqa.mmsp-kn.de/archives/kadid10k.zip',))
 def _kadid10k(tree):
     "KADID-10k: I01_02_03.png is scene 1, kind 2, level 3; the column is called dmos, and high is good."
-    table, ours = pd.read_csv(tree.find('dmos.csv')), list(DISTORTIONS)
+    table, ours = read_csv(tree.find('dmos.csv')), list(DISTORTIONS)
     _, number, level = zip(*(Path(n).stem.split('_') for n in table.dist_img))
     return pd.DataFrame(dict(image='images/' + table.dist_img, score=table.dmos, std=table['var'],
                              distortion=[ours[int(n)-1] for n in number], level=[int(l) for l in level],
@@ -222,9 +226,9 @@ def _pipal(tree):
            expects=('Data/AllImages_release.mat', 'Data/AllMOS_release.mat', 'Data/AllStdDev_release.mat'))
 def _livec(tree):
     "LIVE Challenge: three `.mat` files; the first seven images trained the observers and are left out."
-    array = lambda k: loadmat(tree.find(f'Data/All{k}_release.mat'))[f'All{k}_release']
+    array = lambda k: read_mat(tree.find(f'Data/All{k}_release.mat'))[f'All{k}_release']
     names, mos, std = map(array, ('Images', 'MOS', 'StdDev'))
-    table = pd.DataFrame(dict(image=[f'Images/{n}' for n in _strings(names)], score=mos.ravel(), std=std.ravel()))
+    table = pd.DataFrame(dict(image=[f'Images/{n}' for n in names], score=mos, std=std))
     return table[~table.image.str.lower().str.fullmatch(r'images/t[1-7]\.bmp')]
 
 # %% ../../nbs/data/17_databases.ipynb #3010ab4e
@@ -239,7 +243,7 @@ def _livec(tree):
 def _koniq10k(tree):
     "KonIQ-10k: scores on 0 to 100 with the official split, or on 1 to 5 without."
     official = tree.find('koniq10k_distributions_sets.csv')
-    table = pd.read_csv(official or tree.find('koniq10k_scores_and_distributions.csv'))
+    table = read_csv(official or tree.find('koniq10k_scores_and_distributions.csv'))
     folders = [f for f in ('1024x768', '512x384', 'images') if tree.find(f'{f}/{table.image_name[0]}')]
     score = table.MOS if table.MOS.max() > 5 else (table.MOS - 1)*25
     rows = pd.DataFrame(dict(image=(folders or ['1024x768'])[0] + '/' + table.image_name, score=score, std=table.SD))
@@ -252,7 +256,7 @@ def _koniq10k(tree):
            expects=('Annotations/MOS and Image attribute scores.xlsx', 'TestImage/00001.jpg'), fetch=('spaq.tgz',))
 def _spaq(tree):
     "SPAQ: a spreadsheet of scores on 0 to 100."
-    table = _excel(tree.find('Annotations/MOS and Image attribute scores.xlsx'))
+    table = read_sheet(tree.find('Annotations/MOS and Image attribute scores.xlsx'))
     return pd.DataFrame(dict(image='TestImage/' + table['Image name'].astype(str), score=table['MOS']))
 
 @_database('bid', title='BID', images=586, kind='authentic', low=0, high=5, higher_is_better=True, gigabytes=3,
@@ -260,7 +264,7 @@ def _spaq(tree):
            citation='Ciancio et al., IEEE TIP 2011', expects=('DatabaseGrades.xlsx or DatabaseGrades.xls',))
 def _bid(tree):
     "BID: number, mean grade, and the grades of every observer from the fourth column on."
-    table = _excel(tree.find('DatabaseGrades.xlsx', 'DatabaseGrades.xls')).dropna(how='all')
+    table = read_sheet(tree.find('DatabaseGrades.xlsx', 'DatabaseGrades.xls')).dropna(how='all')
     number, score = table.iloc[:,0].astype(int), table.iloc[:,1].astype(float)
     grades = table.iloc[:,3:].apply(pd.to_numeric, errors='coerce')
     files = [f'ImageDatabase/DatabaseImage{n:04d}.JPG' for n in number]
@@ -278,7 +282,7 @@ def _biq2021(tree):
     "BIQ2021: lists of the official training and test set, name and score on 0 to 1."
     parts = []
     for split,name in (('train', 'Train'), ('test', 'Test')):
-        table = pd.read_csv(tree.find(f'{name} (Images and MOS).csv', f'{name}.csv'))
+        table = read_csv(tree.find(f'{name} (Images and MOS).csv', f'{name}.csv'))
         image = next(c for c in table if table[c].astype(str).str.lower().str.endswith('.jpg').any())
         mos = next((c for c in table if c.lower() == 'mos'), [c for c in table if c != image][0])
         rows = dict(image='Images/' + table[image].astype(str), score=table[mos].astype(float), split=split)
@@ -292,7 +296,7 @@ def _biq2021(tree):
            citation='Li et al., IEEE TCSVT 2023', expects=('data.csv',))
 def _agiqa3k(tree):
     "AGIQA-3K: images made by six generators; the quality score of each, on 0 to 5."
-    table = pd.read_csv(tree.find('data.csv'))
+    table = read_csv(tree.find('data.csv'))
     return pd.DataFrame(dict(image=table.name, score=table.mos_quality, std=table.std_quality))
 
 # %% ../../nbs/data/17_databases.ipynb #3adc7205

@@ -19,16 +19,31 @@ with warnings.catch_warnings():
     from fastai.data.transforms import IndexSplitter, RandomSplitter
 
 from ..core import check_device
+from .schema import check_number, in_range
 from .images import show_images
 from .ratings import RatingsError, read_ratings, to_scale
 from ..clip.crops import Crops
 from ..clip.decoding import AheadDL, CutCrops, NormaliseCrops, Photos
+
+# %% ../../nbs/data/26_loaders.ipynb #f35071c1
+def _rated(table, valid):
+    "The table, if there is something to learn from it; otherwise an `IQAError`."
+    if isinstance(valid, (int, float)): check_number(valid, 'valid', 0, .95)
+    if len(table) < 2:
+        raise RatingsError(f"{len(table)} rated photos are too few to learn from: give two at least, and better fifty.")
+    mos = table.mos.to_numpy(dtype=float, na_value=np.nan)
+    bad = np.flatnonzero(~((mos >= 0) & (mos <= 1)))
+    if len(bad):
+        raise RatingsError(f"row {bad[0]} of the table has the mos {mos[bad[0]]}, which is not in [0,1]: correct it, or "
+                           "read the ratings with `read_ratings`.")
+    return table
 
 # %% ../../nbs/data/26_loaders.ipynb #31ec9bc2
 class IQADataLoaders(DataLoaders):
     "Training and validation batches of (crops (N,K,3,H,W), scores (N,)); `table` and `scale` say what they hold."
 
 @patch(cls_method=True)
+@in_range
 def from_table(cls:IQADataLoaders,
     table:pd.DataFrame, # `image` (anything `open_image` takes) and `mos` in [0,1], 1 = best
     valid:float|list = 0.2, # share of the photos to validate on, or their row positions; 0 trains on all
@@ -40,9 +55,7 @@ def from_table(cls:IQADataLoaders,
     gigabytes:float = 4. # room for decoded photos; those beyond it are decoded in every epoch
 ) -> 'IQADataLoaders': # data loaders
     "From a table with columns `image` and `mos`."
-    if len(table) < 2:
-        raise RatingsError(f"{len(table)} rated photos are too few to learn from: give two at least, and better fifty.")
-    photos, table = Photos(check_device(device), gigabytes), table.reset_index(drop=True)
+    photos, table = Photos(check_device(device), gigabytes), _rated(table, valid).reset_index(drop=True)
     cuts = [CutCrops(photos, train_crops), CutCrops(photos, fixed=True)]
     if not isinstance(valid, (int, float)): split = IndexSplitter(list(valid))
     else: split = RandomSplitter(valid, seed=seed) if valid else lambda items: (L.range(items), L())
@@ -86,6 +99,7 @@ def from_csv(cls:IQADataLoaders,
 
 # %% ../../nbs/data/26_loaders.ipynb #756d93e2
 @patch
+@in_range
 def suit(self:IQADataLoaders,
     crops:Crops, # how the backbone sees a photo
     bs:int # photos a batch, where the loaders were made without saying

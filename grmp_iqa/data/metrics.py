@@ -13,6 +13,7 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from ..core import check_name
+from .schema import in_range
 
 # %% ../../nbs/data/14_metrics.ipynb #81c9a383
 def _pair(
@@ -106,6 +107,7 @@ def plcc_logistic(
 #: The metrics of `correlation_report` by name
 METRICS = {'srcc': srcc, 'plcc': plcc, 'plcc_logistic': plcc_logistic, 'krcc': krcc, 'rmse': rmse}
 
+@in_range
 def correlation_report(
     pred, # (N,) predicted scores
     mos, # (N,) opinion scores
@@ -123,6 +125,7 @@ def correlation_report(
     return report.assign(low=sampled.quantile(0.025), high=sampled.quantile(0.975))
 
 # %% ../../nbs/data/14_metrics.ipynb #80852cc7
+@in_range
 def interval(
     values, # (N,) one number a draw
     statistic = np.median, # of the draws; takes `axis`

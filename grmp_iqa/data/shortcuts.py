@@ -10,6 +10,7 @@ __all__ = ['SIMPLE', 'shortcut_shots', 'balanced_test']
 # %% ../../nbs/data/19_shortcuts.ipynb #cca88c10
 import numpy as np, pandas as pd
 
+from .schema import in_range
 from .scenes import SCENES, render_scene
 from .ratings import RatingsError
 from .synthetic import synthetic_benchmark
@@ -32,6 +33,7 @@ def _drawings(
     return pd.concat(rows, ignore_index=True)
 
 # %% ../../nbs/data/19_shortcuts.ipynb #b87641cf
+@in_range
 def shortcut_shots(
     r:float, # how far the scene tells the level, 0 to 1; about the correlation between the two
     n:int = 50, # shots
@@ -47,6 +49,7 @@ def shortcut_shots(
     return _drawings(scene, level, 20_000_000 + 10_000*seed, size).assign(said=said)
 
 # %% ../../nbs/data/19_shortcuts.ipynb #7f8bda80
+@in_range
 def balanced_test(
     each:int = 2, # drawings of each scene at each level
     seed:int = 0, # of the draw

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from ..core import atomic_write, check_name, check_seed
+from .schema import in_range
 from .databases import DATABASES, load_database
 from .images import open_image
 from .ratings import RatingsError, read_ratings
@@ -68,6 +69,7 @@ def _count_shots(
     return n
 
 # %% ../../nbs/data/18_splits.ipynb #b65083ff
+@in_range
 def few_shot_splits(
     table:pd.DataFrame, # image, mos and, where there is one, reference
     shots=50, # labelled images in a draw; a float up to 1.0 is the fraction of those outside the test set

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..core import ImageError, atomic_write, check_folder, check_name, check_seed, find_images
+from .schema import in_range
 from .distortions import DISTORTIONS, distort
 from .images import image_tensor, open_image
 from .ratings import RatingsError, read_ratings
@@ -204,6 +205,7 @@ def _clean_rows(
     return pd.DataFrame({'image':images, 'mos':1., 'distortion':pd.NA, 'level':0, 'reference':list(refs)})
 
 # %% ../../nbs/data/16_synthetic.ipynb #953bcdbe
+@in_range
 def synthetic_benchmark(
     references=None, # clean images: a folder, a list, a dict by name, or a number of drawings; None = `pristine_photos`
     kinds=None, # names of distortions; None = all of `DISTORTIONS`
@@ -231,6 +233,7 @@ def synthetic_benchmark(
     return _reread(Path(folder))
 
 # %% ../../nbs/data/16_synthetic.ipynb #4d912765
+@in_range
 def rendered_target(
     n:int = 250, # images
     size:int = 224, # side of an image, in pixels

@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..core import IQAError, ImageError, check_device, check_name, set_seed, vit_blocks
+from ..data.schema import in_range
 from ..data.images import image_tensor, open_image
 from ..data.samples import pristine_photos
 from ..clip.backbones import Backbone, load_clip
@@ -105,6 +106,7 @@ def _note(setting, qgr):
         steps = np.array(steps, float)
         setting.notes[name] = float(np.nanmedian(steps)) if np.isfinite(steps).any() else np.nan
 
+@in_range
 def fine_tuned(
     shots:pd.DataFrame, # rows with `image` and `mos`
     setting:Setting, # what else may be used; its seed fixes the run

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core import (IQAError, atomic_write, check_folder, check_name, find_images, interval_text, lock,
                            open_folder, read_kept, vit_blocks, without_path)
+from ..data.schema import in_range
 from ..data.images import open_image
 from ..data.samples import is_shipped
 from ..data.scenes import SCENES, render_scene
@@ -52,6 +53,7 @@ def leave_out_shipped(
     return table[~shipped].reset_index(drop=True)
 
 # %% ../../nbs/evidence/44_bench.ipynb #1230944a
+@in_range
 def distorted_photos(
     folder:str|Path, # of pristine photographs, searched with its subfolders
     each:int = 5, # kinds of distortion for each photograph, by turns
@@ -230,6 +232,7 @@ def _all_tables(results, variants):
             ('published', 'Published, on these benchmarks'): published_table(results.benchmark.unique())}
 
 # %% ../../nbs/evidence/44_bench.ipynb #1a2ad93e
+@in_range
 def bench_methods(
     out:str|Path, # folder for runs.csv, the tables and shots.png; runs in it are not repeated
     benchmarks:list, # as `open_benchmark` takes them
@@ -264,6 +267,7 @@ def bench_methods(
     return next(iter(tables.values()))
 
 # %% ../../nbs/evidence/44_bench.ipynb #899196fe
+@in_range
 def rated_rows(
     table:pd.DataFrame, # rated photographs: `image`, `mos`
     backbone:Backbone, # to adapt
@@ -308,6 +312,7 @@ def _other_rows(backbone, zero_shot):
             f'milliseconds an image of 512 x 512, {where} [least, most]': interval_text(*milliseconds(zero_shot), 1)}
 
 # %% ../../nbs/evidence/44_bench.ipynb #c8f1c2cf
+@in_range
 def bench_tiny(
     out:str|Path = 'grmp-iqa-bench', # folder for the table and what it is made of
     photos:str|Path = None, # folder of rated photographs; None leaves those measures out

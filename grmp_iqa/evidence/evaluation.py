@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 import grmp_iqa
 from ..core import IQAError, atomic_write, check_name, check_out, interval_text, read_kept
+from ..data.schema import in_range
 from ..data.metrics import METRICS, interval
 from ..data.ratings import RatingsError
 from ..data.splits import BENCHMARKS, Split, cross_database, few_shot_splits, load_benchmark
@@ -27,6 +28,7 @@ from ..learner import recipe_settings
 from .baselines import Baseline, Setting, find_baseline
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #a418d133
+@in_range
 def protocol_splits(
     table:pd.DataFrame, # image, mos and, where there are, reference and split
     shots, # labelled images in a draw; a float up to 1.0 is a fraction of those outside the test set
@@ -93,6 +95,7 @@ def _baselines(methods):
     return [m if isinstance(m, Baseline) else find_baseline(m) for m in methods]
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #80237364
+@in_range
 def evaluate(
     methods, # a name of `BASELINES`, 'pyiqa:' and a metric, a `Baseline` of yours, or a list of them
     benchmarks, # a table, a dict of tables by name, or names of `BENCHMARKS` below `root`

@@ -12,6 +12,7 @@ import numpy as np, os, pandas as pd, time, torch
 from tqdm.auto import tqdm
 
 from ..core import set_seed
+from ..data.schema import in_range
 from ..data.scenes import SCENES, render_scene
 from ..data.distortions import DISTORTIONS
 from ..data.metrics import srcc
@@ -52,6 +53,7 @@ def level_srcc(
     return {'pooled': srcc(-scores[name], scores.level), 'median kind': float(np.median(kinds))}
 
 # %% ../../nbs/evidence/39_probes.ipynb #45169208
+@in_range
 def level_report(
     scores:pd.DataFrame, # as `level_scores` gives it
     name:str, # of the column
@@ -65,6 +67,7 @@ def level_report(
     return {k: (v, *draws[k].quantile([.025, .975])) for k,v in value.items()}
 
 # %% ../../nbs/evidence/39_probes.ipynb #85a2ecb8
+@in_range
 def held_out_scorers(
     backbone:Backbone, # as `load_clip` gives it
     folds:int = 5, # parts into which the kinds are dealt
@@ -83,6 +86,7 @@ def held_out_scorers(
     return scorers
 
 # %% ../../nbs/evidence/39_probes.ipynb #bd897735
+@in_range
 def scene_accuracy(
     backbone:Backbone, # as `load_clip` gives it
     each:int = 40, # scenes of each word

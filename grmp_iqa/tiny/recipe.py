@@ -17,6 +17,8 @@ from tqdm.auto import tqdm
 from fastcore.basics import patch
 
 from ..core import IQAError, atomic_write, check_folder, check_name, lock
+from ..data.schema import in_range
+from ..clip.checkpoints import read_checkpoint
 from .photographs import Photographs, load_photographs
 from .network import CROPS, RATES, TINY
 from .objective import LOSS_WEIGHTS, QUALITY_CAPTIONS, batches, new_tiny, step_rng, training_losses
@@ -122,9 +124,7 @@ def load(self:Training,
     path:str|Path # file that `save` wrote
 ):
     "Go on from a saved state; `IQAError` for one of another training, or no training at all."
-    try: state = torch.load(path, weights_only=True)
-    except Exception as e:
-        raise IQAError(f"{path} can't be read as a training ({type(e).__name__}): delete it to start anew.") from e
+    state = read_checkpoint(path, clip=dict, ema=dict, opts=list, step=int, minutes=float, history=list)
     if (theirs := state.get('identity')) != self.identity:
         said = lambda d: ', '.join(f'{k} {v}' for k,v in (d or {}).items()) or 'other settings'
         raise IQAError(f"{path} is a training with {said(theirs)} and this one has {said(self.identity)}: "
@@ -175,6 +175,7 @@ def save_tiny(
     return Path(folder)
 
 # %% ../../nbs/tiny/64_recipe.ipynb #7decffe4
+@in_range
 def train_backbone(
     folder:str|Path, # where the weights go
     minutes:float|None = None, # how long to train; 60 if `steps` is not given either

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from scipy.special import expit, logit
 from torch import Tensor
 
+from ..data.schema import in_range
 from ..clip.backbones import Backbone
 from ..prompts import image_features
 from ..scoring import Scorer
@@ -39,6 +40,7 @@ def attribute_axes(
 
 # %% ../../nbs/use/49_attributes.ipynb #c10cb77e
 @torch.inference_mode()
+@in_range
 def image_vectors(
     scorer:Scorer, # whose image encoder
     images, # list of anything `open_image` takes

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core import IQAError
+from ..data.schema import in_range
 from ..data.images import open_image
 from ..clip import vit
 from ..clip.crops import Crops
@@ -120,6 +121,7 @@ def on_photo(
 
 # %% ../../nbs/use/48_maps.ipynb #3f279ed4
 @torch.no_grad()
+@in_range
 def score_map(
     scorer:Scorer, # whose map
     image, # anything `open_image` takes
@@ -133,6 +135,7 @@ def score_map(
     return on_photo(scores[:,None], crop_boxes(crops, layers), size)
 
 # %% ../../nbs/use/48_maps.ipynb #9cb570ca
+@in_range
 def photo_maps(
     scorer:Scorer, # whose maps
     image, # anything `open_image` takes

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..core import IQAError, ImageError, atomic_write, check_out, find_images, interval_text
+from ..data.schema import in_range
 from ..data.metrics import correlation_report
 from ..data.ratings import RatingsError, read_ratings, to_scale
 from ..data.samples import pristine_photos
@@ -311,6 +312,7 @@ def write_report(
     return write_page(out, title, lead, sections, f'Written by grmp-iqa {__version__}.', SORT_STYLE, SORT)
 
 # %% ../../nbs/use/51_report.ipynb #04ad58f3
+@in_range
 def report(
     photos:str|Path, # folder, searched with its subfolders
     scorer:'str|Path|Scorer' = 'tiny', # a scorer, the folder of a saved one, or a backbone's name (zero-shot)

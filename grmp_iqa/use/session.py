@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from pathlib import Path
 
 from ..core import IQAError, ImageError, find_images
+from ..data.schema import in_range
 from ..clip.backbones import load_clip
 from ..scoring import Scorer
 from .ratinglog import RatingLog, agreement_text, default_log, scores_of
@@ -35,6 +36,7 @@ def named_photos(
 # %% ../../nbs/use/57_session.ipynb #631b07c5
 class RatingSession:
     "Asks about photographs, keeps the answers, and learns from them."
+    @in_range
     def __init__(self,
         photos, # folder, or list of paths
         ratings_file:str|Path = None, # log to write or go on with; None is ratings.jsonl in the folder

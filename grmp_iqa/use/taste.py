@@ -17,6 +17,7 @@ from pathlib import Path
 from scipy import stats
 
 from ..core import IQAError, atomic_write, interval_text, set_seed
+from ..data.schema import in_range
 from ..data.metrics import srcc
 from ..clip.backbones import Backbone, load_clip
 from ..prompts import QualityCLIP, image_features
@@ -44,6 +45,7 @@ def directions(
     return x/np.linalg.norm(x, axis=1, keepdims=True).clip(1e-9)
 
 # %% ../../nbs/use/56_taste.ipynb #502c7577
+@in_range
 def most_telling(
     x:np.ndarray, # (N,D) `directions` of all images
     rated:list, # positions of those that are rated
@@ -81,6 +83,7 @@ def _ranking(predicted, half, held_out, given, scale):
     return Ranking(cut(predicted), cut(predicted - half), cut(predicted + half), held_out, np.asarray(given, float))
 
 # %% ../../nbs/use/56_taste.ipynb #ad5947b0
+@in_range
 def quick_ranking(
     x:np.ndarray, # (N,D) `directions` of all images
     rated:list, # positions of the rated ones, three or more
@@ -127,6 +130,7 @@ def trust_text(self:Ranking) -> str: # one or two sentences
     return f"{found} That can't be told from guessing yet: don't trust the ranking, rate some more."
 
 # %% ../../nbs/use/56_taste.ipynb #34a44e0a
+@in_range
 def tuned_ranking(
     scores, # (N,) of all images, in [0,1]
     held_out, # (n,) of the rated images, by models that had not seen them

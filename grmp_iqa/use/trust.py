@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 
 from ..core import ImageError, interval_text, set_seed
+from ..data.schema import in_range
 from ..data.calibration import Calibration, coverage, fit_calibration
 from ..data.metrics import srcc
 from ..data.ratings import RatingsError, to_scale
@@ -55,6 +56,7 @@ def assign_folds(
     return group.map(dict(zip(means.index, dealt))).to_numpy(int)
 
 # %% ../../nbs/use/65_trust.ipynb #74c0b4d1
+@in_range
 def trainer(
     backbone:Backbone, # from `load_clip`; stays as it is
     prompts = None, # as `iqa_learner` takes them
@@ -97,6 +99,7 @@ class CrossValidation:
         "Learned from all photos, for the scorer that learned from all."
         return fit_calibration(self.table.score, self.table.mos, self.level)
 
+@in_range
 def cross_validate(
     table:pd.DataFrame, # rated photos, as `read_ratings` gives them; `dls.table` of data loaders
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
