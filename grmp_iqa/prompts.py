@@ -111,8 +111,8 @@ def image_features(
 ) -> Tensor: # (N,D), of length one, in the dtype of the weights
     "Prompted CLIP features, pooled over the crops of each image."
     crops = images.flatten(0, -4)
-    features = encode(visual, crops, prompt.prefixes(len(crops)), prompt.norm, precision, tap=tap)
-    return pool_crops(features, len(images), visual)
+    features = encode(visual, crops, prompt.prefixes(crops.shape[0]), prompt.norm, precision, tap=tap)
+    return pool_crops(features, images.shape[0], visual)   # `len` would fix the batch of an exported graph
 
 # %% ../nbs/30_prompts.ipynb #89140c94
 ANTONYMS = ('high quality', 'low quality')

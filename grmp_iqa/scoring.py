@@ -32,7 +32,7 @@ from .clip.crops import Crops
 from .clip.backbones import build_visual, check_config, load_clip, own_crops
 from .clip.decoding import to_device
 from .clip.vit import PRECISIONS
-from .clip.checkpoints import CheckpointError, read_fitting
+from .clip.checkpoints import CheckpointError, read_fitting, check_shapes, hub_scorer
 from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
 # %% ../nbs/35_scoring.ipynb #681fd9d4
@@ -296,12 +296,14 @@ def _judges(
 
 @patch(cls_method=True)
 def load(cls:Scorer,
-    source:str|Path, # folder of a saved scorer, or a backbone's name for its zero-shot score
+    source:str|Path, # folder of a saved scorer, 'hf://owner/repository', or a backbone's name for its zero-shot score
     device = None, # where to score; None is the best there is (`best_device`)
-    precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' for bfloat16 where that is fast
+    precision:str = 'auto', # of matrix multiplications: 'float32', 'bfloat16', or 'auto' (bfloat16 where it is fast)
+    download:bool = False # may a scorer of the hub be fetched?
 ) -> 'Scorer': # ready to use
     "Load a saved scorer, or make the zero-shot scorer of a backbone by name."
     device = check_device(device)
+    if str(source).startswith('hf://'): source = hub_scorer(source, download)
     saved = (settled(source)/'card.json').exists()   # a folder that is merely called tiny is no scorer
     if not saved and source in ('tiny', *open_clip.list_models()):
         return cls.from_model(QualityCLIP(load_clip(source, device=device), text_tokens=0), precision=precision)

@@ -96,7 +96,7 @@ def attend(
         k, v = linear(h, weight[width:], bias[width:]).chunk(2, dim=-1)
     if prefix is not None:
         kv = linear(block.ln_1(prefix), weight[width:], bias[width:]).chunk(2, dim=-1)
-        k, v = (torch.cat([t, p.expand(len(t), -1, -1)], dim=1) for t,p in zip((k, v), kv))
+        k, v = (torch.cat([t, p.expand(t.shape[0], -1, -1)], dim=1) for t,p in zip((k, v), kv))
     a = attention(heads(q), heads(k), heads(v)).transpose(1, 2).flatten(2)
     return block.ls_1(linear(a, in_dtype(block.attn.out_proj.weight, dtype), in_dtype(block.attn.out_proj.bias, dtype)))
 
