@@ -35,6 +35,15 @@ from .clip.vit import PRECISIONS
 from .clip.checkpoints import CheckpointError, read_fitting, check_shapes, hub_scorer
 from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
+# %% ../nbs/35_scoring.ipynb #2bab99ca
+import hashlib, itertools
+from collections import deque
+from contextlib import nullcontext
+from threading import Lock
+
+from .core import IQAError
+from .clip.vit import matmul_dtype
+
 # %% ../nbs/35_scoring.ipynb #681fd9d4
 FORMAT = 1 # of the files a scorer is saved to
 
@@ -44,10 +53,12 @@ class Scorer:
         visual:nn.Module, # open_clip's image encoder
         visual_prompt:VisualPrompt, # what its blocks may look at
         text:Tensor, # (2,D) features of the good and the bad text, each times the temperature
-        card:dict, # backbone, crops, prompts, scale, calibration, training, versions
-        precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' (bfloat16 where it is fast)
+        card:dict, # backbone, crops, prompts, scale, calibration, training, versions, precision
+        precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' for what the card says
     ):
         self.precision = check_name(precision, PRECISIONS, 'precision')
+        if precision == 'auto': self.precision = check_name(card.get('precision', 'auto'), PRECISIONS, 'precision')
+        card = {**card, 'precision': self.precision}
         self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval()
         self.text, self.card, self.crops = text, card, Crops(**card['views'])
         self.calibration = read_calibration(card.get('calibration'), 'the card of this scorer')
@@ -66,7 +77,7 @@ def from_model(cls:Scorer,
     model:QualityCLIP, # zero-shot, pre-trained or adapted; not copied
     scale:dict = None, # low, high, higher_is_better: the scale of the ratings it was adapted to
     training:dict = None, # anything worth knowing of how it was trained
-    precision:str = 'auto', # of matrix multiplications
+    precision:str = 'auto', # of matrix multiplications; 'auto' is bfloat16 where the model's device is fast in it
     calibration:Calibration = None # from predictions for photos it did not learn from; None leaves scores as they are
 ) -> 'Scorer': # shares the model's tensors
     "The scorer of a model as it is now."
@@ -77,7 +88,7 @@ def from_model(cls:Scorer,
     card = dict(kind='grmp-iqa scorer', format=FORMAT, backbone=dict(name=b.name, config=b.config),
                 views=asdict(b.crops), prompts=prompts, scale=scale, training=training or {}, versions=versions(),
                 calibration=calibration and asdict(calibration))
-    return cls(model.clip.visual, p, text, card, precision)
+    return cls(model.clip.visual, p, text, card, str(matmul_dtype(precision, text.device)).removeprefix('torch.'))
 
 # %% ../nbs/35_scoring.ipynb #d5566b52
 @patch(as_prop=True)
@@ -119,16 +130,85 @@ def __call__(self:Scorer,
     "The score of one photo; `ImageError` if it can't be read."
     return float(self.score_tensor(self.crops.fixed(image)[None])[0])
 
+# %% ../nbs/35_scoring.ipynb #1176c263
+@patch(as_prop=True)
+def digest(self:Scorer) -> str: # 12 hexadecimal digits
+    "What this scorer is known by: the same for a copy, another one for any other scorer."
+    tensors = {'text': self.text, **self.net.state_dict()}
+    now = [(t.data_ptr(), t._version) for t in tensors.values()]   # training goes on in the same tensors
+    if getattr(self, '_digest', ('',))[0] != now:
+        card = {k: self.card.get(k) for k in ('views', 'scale', 'calibration')} | {'config': self.card['backbone']['config']}
+        found = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+        for name,t in sorted(tensors.items()):
+            found.update(f'{name} {t.dtype} {tuple(t.shape)}'.encode())
+            found.update(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        self._digest = now, found.hexdigest()[:12]
+    return self._digest[1]
+
+@patch(as_prop=True)
+def provenance(self:Scorer) -> dict: # precision, version and scorer, each a text
+    "Where a score of this scorer is from: constant columns of a table that is written, and `attrs` of one in memory."
+    precision = str(matmul_dtype(self.precision, self.device)).removeprefix('torch.')
+    return dict(precision=precision, version=__version__, scorer=self.digest)
+
+# %% ../nbs/35_scoring.ipynb #8a183d08
+def _fixed(crops, image, notes):
+    "The crops of scoring; what the decoder had to guess is appended to `notes`."
+    return crops.fixed(image)
+
 # %% ../nbs/35_scoring.ipynb #7d9c1742
 def _crops_or_error(
     crops:Crops, # how the backbone sees a photo
     image # anything `open_image` takes
-) -> tuple: # (crops (K,3,H,W) uint8, None), or (None, the reason)
+) -> tuple: # (crops (K,3,H,W) uint8 or None, what the decoder had to guess, why there are no crops)
     "The crops of a photo, or the sentence that says what is wrong with it."
-    try: return crops.fixed(image), None
-    except ImageError as e: return None, str(e)
+    notes = []
+    try: return _fixed(crops, image, notes), ' '.join(notes), ''
+    except IQAError as e: return None, ' '.join(notes), str(e)
+    except Exception as e:
+        return None, ' '.join(notes), f"{str(image)[:300]!r} can't be scored ({type(e).__name__}: {e}): take it out."
 
 # %% ../nbs/35_scoring.ipynb #7e9889f4
+@patch
+def _score_batch(self:Scorer, images, gate):
+    "Scores, warnings and errors of a list of photos; `gate` lets one thread at a time use a GPU."
+    crops, warnings, errors = zip(*(_crops_or_error(self.crops, image) for image in images))
+    good = [c for c in crops if c is not None]
+    with gate: scores = iter(self.score_tensor(torch.stack(good)).tolist() if good else [])
+    return [(float('nan') if c is None else next(scores), w, e) for c,w,e in zip(crops, warnings, errors)]
+
+@patch
+def stream(self:Scorer,
+    images, # of anything `open_image` takes: a list, or a generator of any length
+    batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
+    workers:int = None # batches at a time, each on one core; None is the number of cores
+): # generator of (score in [0,1] or NaN, warning, error), the texts '' where all is well, in the order of `images`
+    "Score photos without end, in constant memory."
+    cores, cuda, todo = torch.get_num_threads(), self.device.type == 'cuda', iter(images)
+    size, workers = batch_size or (64 if cuda else 8), workers or os.cpu_count() or 1
+    gate, under_way = Lock() if cuda else nullcontext(), deque()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for batch in iter(lambda: list(itertools.islice(todo, size)), []):
+            under_way.append(pool.submit(self._score_batch, batch, gate))
+            if len(under_way) > 2*workers: yield from under_way.popleft().result()
+        while under_way: yield from under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(cores)   # for threads that begin later
+
+# %% ../nbs/35_scoring.ipynb #8f5e671e
+@patch
+def as_table(self:Scorer,
+    names, # list of what to call the photos
+    rows # list of what `stream` gave for them
+) -> pd.DataFrame: # image, score, predicted, low and high (see `on_your_scale`), warning, error
+    "The table of scored photos."
+    scores, warnings, errors = zip(*rows) if rows else ((), (), ())
+    table = pd.DataFrame({'image': list(names), 'score': pd.Series(scores, dtype=float)})
+    if self.card['scale']: table = pd.concat([table, self.on_your_scale(table.score)], axis=1)
+    return table.assign(warning=pd.Series(warnings, dtype=object), error=pd.Series(errors, dtype=object))
+
 @patch
 @in_range
 def score_images(self:Scorer,
@@ -136,26 +216,14 @@ def score_images(self:Scorer,
     names=None, # list of what to call them in the table; None is their own text
     batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
     progress:bool = False # show a progress bar?
-) -> pd.DataFrame: # image, score in [0,1], predicted, low and high (see `on_your_scale`), error ('' where all is well)
+) -> pd.DataFrame: # image, score in [0,1], predicted, low and high (see `on_your_scale`), warning, error
     "Score many photos. One that can't be read is a row with its error, and the rest is scored."
-    images, found, errors = list(images), [], []
-    batch_size = batch_size or (64 if self.device.type == 'cuda' else 8)
-    bar = tqdm(total=len(images), desc='scoring', disable=not progress)
-    with bar, ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        cut = lambda i: [pool.submit(_crops_or_error, self.crops, image) for image in images[i:i+batch_size]]
-        ahead = cut(0)
-        for i in range(0, len(images), batch_size):
-            now, ahead = ahead, cut(i+batch_size)   # the next batch is decoded while this one is scored
-            crops, reasons = zip(*(f.result() for f in now))
-            if (good := [c for c in crops if c is not None]): found.append(self._scores(torch.stack(good)))
-            if len(found) > 1: found[-2] = found[-2].cpu()   # no more than two batches are under way
-            errors += [r or '' for r in reasons]
-            bar.update(len(now))
-    scores = iter(torch.cat([s.cpu() for s in found]).tolist() if found else [])
-    table = pd.DataFrame({'score': [float('nan') if e else next(scores) for e in errors], 'error': errors})
-    table.insert(0, 'image', list(names) if names is not None else [str(i) for i in images])
-    if not self.card['scale']: return table
-    return pd.concat([table[['image', 'score']], self.on_your_scale(table.score), table[['error']]], axis=1)
+    images = list(images)
+    size = batch_size or (64 if self.device.type == 'cuda' else min(8, -(-len(images)//(os.cpu_count() or 1)) or 1))
+    rows = tqdm(self.stream(images, size), total=len(images), desc='scoring', disable=not progress)
+    table = self.as_table(names if names is not None else map(str, images), list(rows))
+    table.attrs.update(self.provenance)
+    return table
 
 # %% ../nbs/35_scoring.ipynb #43b53c76
 @patch
@@ -298,7 +366,7 @@ def _judges(
 def load(cls:Scorer,
     source:str|Path, # folder of a saved scorer, 'hf://owner/repository', or a backbone's name for its zero-shot score
     device = None, # where to score; None is the best there is (`best_device`)
-    precision:str = 'auto', # of matrix multiplications: 'float32', 'bfloat16', or 'auto' (bfloat16 where it is fast)
+    precision:str = 'auto', # of matrix multiplications: 'float32', 'bfloat16', or 'auto' for what its card says
     download:bool = False # may a scorer of the hub be fetched?
 ) -> 'Scorer': # ready to use
     "Load a saved scorer, or make the zero-shot scorer of a backbone by name."
