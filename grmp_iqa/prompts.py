@@ -173,7 +173,7 @@ def register_texts(self:QualityCLIP,
     tokens = self.backbone.tokenizer
     quality = tokens(['X '*text_tokens + f'{a}.' for a in self.antonyms])
     if torch.equal(quality[0], quality[1]):
-        raise CheckpointError(f"text_tokens={text_tokens} leaves the texts {self.antonyms} no room to differ: give fewer.")
+        raise CheckpointError(f"text_tokens={text_tokens} leaves the two texts no room to differ: give fewer.")
     scene = tokens([f'a photo of a {s}' for s in self.scenes])
     self.register_buffer('quality_tokens', quality, persistent=False)
     self.register_buffer('scene_tokens', scene, persistent=False)

@@ -60,8 +60,9 @@ def check_shapes(
         raise CheckpointError(f"{source} {'lacks' if n in wanted else 'has a tensor too many:'} {n}: "
                               "it was made for a model with other prompts or another backbone.")
     for n,t in state.items():
-        if getattr(t, 'shape', None) != wanted[n].shape:
-            raise CheckpointError(f"{source}: {n} has shape {tuple(getattr(t, 'shape', ()))} and the model {tuple(wanted[n].shape)}: "
+        shape = getattr(t, 'shape', None)
+        if shape != wanted[n].shape:
+            raise CheckpointError(f"{source}: {n} has shape {shape and tuple(shape)} and the model {tuple(wanted[n].shape)}: "
                                   "use the backbone and the numbers of tokens it was made with.")
     return state
 

@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/tensors.html.md"""
 # %% auto #0
 __all__ = ['HEADER', 'TensorError', 'header', 'check_finite', 'read_safetensors', 'read_metadata', 'read_pickled']
 
-# %% ../../nbs/clip/02_tensors.ipynb #994783c4
+# %% ../../nbs/clip/02_tensors.ipynb #0a67144d
 import io, math, pickle, torch, zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core import IQAError
 
-# %% ../../nbs/clip/02_tensors.ipynb #6d7c08e3
+# %% ../../nbs/clip/02_tensors.ipynb #83d90456
 class TensorError(IQAError):
     "A file of tensors that can't be read, or must not be."
 
@@ -48,7 +48,7 @@ def header(
 _DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64,
                I32=torch.int32, I16=torch.int16, I8=torch.int8, U8=torch.uint8, BOOL=torch.bool)
 
-# %% ../../nbs/clip/02_tensors.ipynb #3243c972
+# %% ../../nbs/clip/02_tensors.ipynb #21741880
 def check_finite(
     state:dict, # name -> tensor
     where # the file, or what the tensors are of, for the message
@@ -81,7 +81,7 @@ def read_metadata(
     except Exception as e:
         raise TensorError(f"{file} can't be read ({type(e).__name__}): fetch it again, or give another file.") from e
 
-# %% ../../nbs/clip/02_tensors.ipynb #7f00bd89
+# %% ../../nbs/clip/02_tensors.ipynb #496b8449
 def _stored(
     z:zipfile.ZipFile # opened
 ) -> tuple[str, dict]: # the folder in which all of it lies; name in that folder -> size in bytes
@@ -98,7 +98,7 @@ def _stored(
     if 'byteorder' in sizes and z.read(f'{tops[0]}byteorder') != b'little': raise ValueError('it is big-endian')
     return tops[0], sizes
 
-# %% ../../nbs/clip/02_tensors.ipynb #59f91076
+# %% ../../nbs/clip/02_tensors.ipynb #6ac37f38
 class _Part:
     "Stands for a module of a TorchScript archive: its tensors and parts are attributes."
 
@@ -111,7 +111,7 @@ _KNOWN = {('torch', f'{n}Storage'): d for n,d in _STORAGES.items()} | {
     **{('torch.jit._pickle', f'build_{n}list'): list for n in ('int', 'double', 'bool', 'tensor')},
     ('torch.jit._pickle', 'restore_type_tag'): lambda value, name: value}
 
-# %% ../../nbs/clip/02_tensors.ipynb #f975fef6
+# %% ../../nbs/clip/02_tensors.ipynb #f8550813
 _OPCODES = ('PROTO FRAME STOP MARK EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS '
             'SETITEM SETITEMS BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD '
             'BINPERSID BINUNICODE SHORT_BINUNICODE BININT BININT1 BININT2 LONG1 BINFLOAT NONE NEWTRUE NEWFALSE').split()
@@ -134,6 +134,7 @@ class _Reader(pickle._Unpickler):   # the one in Python: its opcodes can be narr
 
     def tensor(self, numbers, offset, size, stride, *rest):
         "A tensor within its numbers."
+        if len(size) > 8: raise ValueError('a tensor of too many dimensions')
         self.left -= math.prod(size)*numbers.itemsize
         if min(*size, *stride, offset, 0) < 0 or math.prod(size) > len(numbers) or self.left < 0:
             raise ValueError('it stretches a tensor')
@@ -149,7 +150,7 @@ class _Reader(pickle._Unpickler):   # the one in Python: its opcodes can be narr
         if self.kept[key].dtype != dtype: raise ValueError('numbers of two types at once')
         return self.kept[key]
 
-# %% ../../nbs/clip/02_tensors.ipynb #78f77234
+# %% ../../nbs/clip/02_tensors.ipynb #a0314678
 def _load_setitem(self):
     "As pickle has it, after a look at the key."
     if type(self.stack[-2]) not in (str, int): raise ValueError('a key that is no text')
@@ -168,7 +169,7 @@ def _load_build(self):
 
 _Reader.dispatch |= {pickle.SETITEM[0]: _load_setitem, pickle.SETITEMS[0]: _load_setitems, pickle.BUILD[0]: _load_build}
 
-# %% ../../nbs/clip/02_tensors.ipynb #0d3eb2a8
+# %% ../../nbs/clip/02_tensors.ipynb #f4b61944
 def _named(
     part, # `_Part`
     prefix:str, # its name, with a dot at the end

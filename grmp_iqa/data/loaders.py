@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/loaders.html.md"""
 __all__ = ['IQADataLoaders']
 
 # %% ../../nbs/data/26_loaders.ipynb #3e1c9952
-import pandas as pd, torch, warnings
+import numpy as np, pandas as pd, torch, warnings
 from fastcore.basics import patch
 from fastcore.foundation import L
 from pathlib import Path
@@ -34,8 +34,8 @@ def _rated(table, valid):
     mos = table.mos.to_numpy(dtype=float, na_value=np.nan)
     bad = np.flatnonzero(~((mos >= 0) & (mos <= 1)))
     if len(bad):
-        raise RatingsError(f"row {bad[0]} of the table has the mos {mos[bad[0]]}, which is not in [0,1]: correct it, or "
-                           "read the ratings with `read_ratings`.")
+        raise RatingsError(f"row {bad[0]} of the table has the mos {mos[bad[0]]}, which is not in [0,1]: correct it, "
+                           "or read the ratings with `read_ratings`.")
     return table
 
 # %% ../../nbs/data/26_loaders.ipynb #31ec9bc2

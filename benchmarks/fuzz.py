@@ -1,0 +1,36 @@
+"""Coverage-guided fuzzing of the readers of strangers' files, by atheris (`pip install atheris`):
+
+    python benchmarks/fuzz.py ratings --seconds 300
+
+feeds the reader with bytes that reach ever more of its code, until the time is up or something other than an `IQAError` comes out of it; then the bytes are
+kept in a file, and Python's message is printed. Readers: ratings card header checkpoint pickle mat sheet csv archive. `--file FILE` gives the reader a file that was kept.
+"""
+import argparse, os, sys, time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]/'tests'))
+
+def main():
+    ask = argparse.ArgumentParser(description='Fuzz a reader.')
+    ask.add_argument('reader'); ask.add_argument('--seconds', type=float, default=60); ask.add_argument('--file', type=Path)
+    given = ask.parse_args()
+    try: import atheris
+    except ImportError: sys.exit('Fuzzing by coverage needs a package that is missing: pip install atheris (Linux), or use tests/test_fuzz.py.')
+    with atheris.instrument_imports(include=['grmp_iqa', 'openpyxl', 'tarfile', 'zipfile', 'pickle', 'csv']):
+        import grmp_iqa.scoring, grmp_iqa.data.databases   # what the readers import when they are called
+        from fuzzing import READERS, seeds, tried
+    if given.reader not in READERS: sys.exit(f'Unknown reader {given.reader!r}: choose from {", ".join(READERS)}.')
+    if given.file: return print(tried(given.reader, given.file.read_bytes()))
+    corpus, end, counts = Path('fuzz')/given.reader, time.time() + given.seconds, {True: 0, False: 0}
+    corpus.mkdir(parents=True, exist_ok=True)
+    for i, good in enumerate(seeds(given.reader)): (corpus/f'good-{i}').write_bytes(good)
+
+    def one(data):
+        counts[tried(given.reader, data)] += 1
+        if time.time() > end:
+            print(f'{given.reader}: {sum(counts.values()):,} files in {given.seconds:g} s, {counts[True]:,} read and {counts[False]:,} refused in one sentence, none broke it', flush=True)
+            os._exit(0)
+    atheris.Setup([sys.argv[0], str(corpus), '-rss_limit_mb=4000', '-max_len=20000', f'-artifact_prefix={corpus}-broke-', '-print_final_stats=0', '-verbosity=0'], one)
+    atheris.Fuzz()
+
+if __name__ == '__main__': main()
