@@ -127,4 +127,4 @@ def run_app(
         except KeyboardInterrupt: pass
         finally:
             if process: stop_app(process)
-    print(f'\nClosed. The ratings are in {default_log(photos, log)}')
+    print(f'\nClosed. The ratings are in {default_log(photos, log)}; the same command goes on with them.')

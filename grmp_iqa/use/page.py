@@ -31,8 +31,9 @@ function build() {
   ui.trust = make('p', {className: 'gs-trust'});
   ui.learning = make('p', {className: 'gs-learning', role: 'status'});
   ui.rows = make('ol');
-  ui.rank = make('details', {}, make('summary', {}, 'The others, ranked by your taste'), ui.rows);
-  ui.csv = make('button', {type: 'button'}, 'Save CSV');
+  ui.legend = make('p', {}, 'In bold the rating you would probably give; nine times in ten yours is in the brackets.');
+  ui.rank = make('details', {}, make('summary', {}, 'The others, ranked by your taste'), ui.legend, ui.rows);
+  ui.csv = make('button', {type: 'button'}, 'Save ratings (CSV)');
   ui.scorer = make('button', {type: 'button'}, 'Save scorer');
   ui.report = make('button', {type: 'button'}, 'Save report');
   return ui;
@@ -52,7 +53,7 @@ function drawQuestion(model, ui, act) {
     const key = make('span', {}, i ? 'this one (→)' : '(←) this one');
     return make('button', {type: 'button', className: 'gs-choice', onclick: e => act('choose', name, e)}, img, key);
   });
-  if (!images.length) images.push(make('p', {}, 'Every photograph is rated. Thank you!'));
+  if (!images.length) images.push(make('p', {}, 'Every photograph is rated. Save below what came of it.'));
   ui.stage.replaceChildren(...images);
   ui.stage.classList.toggle('gs-two', names.length == 2);
   ui.marks.hidden = ui.finer.hidden = names.length != 1;
@@ -93,7 +94,9 @@ function drawRanking(model, ui) {
 _KEYS = r'''
 function listen(model, root, ui) {
   let waiting = 0;
-  const silence = () => { ui.message.textContent = 'No answer from Python: nothing is lost; run the cell again.'; };
+  const silence = () => {
+    ui.message.textContent = 'No answer from Python: nothing is lost; run the cell, or start the app, again.';
+  };
   const send = (act, value) => {
     if (waiting) return;
     waiting = setTimeout(silence, 15000);
@@ -129,7 +132,7 @@ export default { render({model, el}) {
   const save = make('div', {className: 'gs-tools'}, ui.csv, ui.scorer, ui.report);
   const root = make('div', {className: 'grmp-studio', tabIndex: 0, role: 'group', 'data-lm-suppress-shortcuts': 'true',
     'aria-label': 'Rating studio. Keys 1 to 5 rate, space skips, backspace undoes, p compares two, arrows choose.'},
-    ui.progress, ui.stage, ui.marks, ui.finer, tools, ui.message, ui.trust, ui.learning, ui.rank, save);
+    ui.progress, ui.stage, ui.marks, ui.finer, tools, ui.trust, ui.learning, save, ui.message, ui.rank);
   Object.assign(ui.slider, {min: low, max: high, step: (high - low) / 40, value: (low + high) / 2});
   const show = () => { ui.value.textContent = Number(ui.slider.value).toFixed(1); };
   ui.slider.oninput = show; show();
@@ -150,12 +153,12 @@ export default { render({model, el}) {
 STYLE = '''
 .grmp-studio { --ink: var(--jp-ui-font-color1, #1b1b1b); --paper: var(--jp-layout-color1, #fff); --line: #767676;
   color: var(--ink); background: var(--paper); font: 15px/1.45 system-ui, sans-serif; padding: 8px 12px;
-  box-sizing: border-box; max-width: 1100px; border: 1px solid var(--line); border-radius: 6px; }
+  box-sizing: border-box; max-width: 1100px; margin: 0 auto; border: 1px solid var(--line); border-radius: 6px; }
 .grmp-studio:focus { outline: 3px solid #1a73e8; outline-offset: -3px; }
 .grmp-studio :focus-visible { outline: 3px solid #1a73e8; outline-offset: 1px; }
 .grmp-studio [hidden] { display: none !important; }
 .grmp-studio p { margin: 4px 0; } .grmp-studio p:empty { display: none; }
-.grmp-studio .gs-message { font-weight: 600; }
+.grmp-studio .gs-message { font-weight: 600; overflow-wrap: anywhere; }
 .grmp-studio .gs-stage { display: flex; gap: 8px; justify-content: center; align-items: center;
   height: min(54vh, 640px); background: #8882; border-radius: 4px; }
 .grmp-studio .gs-stage img { max-width: 100%; max-height: 100%; object-fit: contain; min-height: 0; }

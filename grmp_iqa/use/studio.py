@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/studio.html.md"""
 __all__ = ['MARKS', 'photo_data', 'RatingStudio']
 
 # %% ../../nbs/use/67_studio.ipynb #71ca02b6
-import anywidget, base64, io, traitlets
+import anywidget, base64, io, shlex, threading, traitlets
 from fastcore.basics import patch
 from IPython import get_ipython
 from pathlib import Path
@@ -53,7 +53,7 @@ class RatingStudio(anywidget.AnyWidget):
         focus:bool = False, # take the keyboard when shown?
         **kwargs # of `RatingSession`: backbone, device, adapt_after, repeat_every, epochs, ...
     ):
-        self.photos, self.opened, self.seen = photos, False, None
+        self.photos, self.opened, self.seen, self.writing = photos, False, None, None
         self.session = RatingSession(photos, ratings_file, scale, **kwargs)
         low, high = self.session.log.scale
         super().__init__(setting=dict(low=low, high=high, focus=focus), ranked=dict(rows=[], low=low, high=high))
@@ -77,7 +77,7 @@ def hear(self:RatingStudio,
         elif act == 'undo': session.undo()
         elif act == 'pairs': session.compare(len(session.question) != 2)
         elif act == 'open': self.opened = bool(value)
-        elif act in ('csv', 'scorer', 'report'): session.message = f'Saved to {self.export(act)}.'
+        elif act in ('csv', 'scorer', 'report'): self.save(act)
     except IQAError as e: session.message = str(e)
     except Exception as e: session.message = f'That ended in an error, {type(e).__name__}: {e}'
     try: self.draw()
@@ -95,6 +95,35 @@ def export(self:RatingStudio,
     if what == 'scorer': return scorer
     if isinstance(self.photos, (list, tuple)): raise IQAError("a report is about a folder: open the studio on one.")
     return report(self.photos, scorer, path or self.session.log.file.with_name('studio-report.html'))
+
+# %% ../../nbs/use/67_studio.ipynb #ad7d8a1f
+@patch
+def next_step(self:RatingStudio,
+    what:str, # 'csv', 'scorer' or 'report'
+    path:Path # that was written
+) -> str: # sentences
+    "Where something was saved, and what can be done with it now."
+    photos = 'PHOTOS' if isinstance(self.photos, (list, tuple)) else shlex.quote(str(self.photos))
+    file = shlex.quote(str(path))
+    return f'Saved to {path}. ' + dict(
+        csv=f'To learn a scorer from it: grmp-iqa adapt {photos} {file} --out my_scorer',
+        scorer=f'The folder is all that another machine needs: grmp-iqa score NEW_PHOTOS --scorer {file}',
+        report='It is one file: open it in a browser, or send it.')[what]
+
+@patch
+def save(self:RatingStudio,
+    what:str # 'csv', 'scorer' or 'report'
+):
+    "Export, and say what became of it; a report is written in a thread."
+    def work():
+        try: self.session.say(self.next_step(what, self.export(what)))
+        except IQAError as e: self.session.say(str(e))
+        except Exception as e: self.session.say(f'That ended in an error, {type(e).__name__}: {e}')
+    if what != 'report': return work()
+    if self.writing and self.writing.is_alive(): return self.session.say('The report is still being written.')
+    self.session.message = 'Writing a report; go on rating.'
+    self.writing = threading.Thread(target=work, daemon=True)
+    self.writing.start()
 
 # %% ../../nbs/use/67_studio.ipynb #9faa4285
 @patch
@@ -120,6 +149,7 @@ def said(self:RatingStudio) -> dict: # progress, trust, learning, message, pairs
     s, actions = self.session, self.session.log.actions()
     n, compared = len(s.scores()), sum(a['do'] == 'pair' for a in actions)
     progress = f'{n} of {len(s.names)} photographs rated' + (f', {compared} compared' if compared else '')
+    progress += ('', '. How good is this one?', '. Which one is better?')[len(s.question)]
     looked = len(s.features) + len(s.broken)
     learning = f'Looking at the photographs: {looked} of {len(s.names)}.' if looked < len(s.names) else ''
     if s.process: learning += ' A model is being fine-tuned on your ratings; go on rating.'

@@ -124,10 +124,11 @@ def trust_text(self:Ranking) -> str: # one or two sentences
     n, (value, low, high) = len(self.given), self.trust()
     if math.isnan(low): return f'All {n} ratings are nearly the same: nothing can be learned until some differ.'
     agreed = interval_text(value, low, high, 2)
-    found = f'On photographs it had not seen it agrees with you to SRCC {agreed}, {n} rated.'
+    found = f'On photographs it had not seen, its order agrees with yours to SRCC {agreed} (1: your order, 0: chance).'
     if low > TRUSTED: return f'{found} You can trust the order; mind the interval of each.'
     if low > 0: return f'{found} It tells the best from the worst, and not more: rate some more.'
-    return f"{found} That can't be told from guessing yet: don't trust the ranking, rate some more."
+    nothing = "That is no better than guessing" if high < 0 else "That can't be told from guessing yet"
+    return f"{found} {nothing}: don't trust the ranking, rate some more."
 
 # %% ../../nbs/use/56_taste.ipynb #34a44e0a
 @in_range
