@@ -12,6 +12,6 @@ setup(
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Intended Audience :: Education',
                  'Programming Language :: Python :: 3', 'Topic :: Scientific/Engineering :: Image Processing'],
     install_requires=lines('requirements'),
-    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'bench', 'app')},
+    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'bench', 'app', 'formats', 'onnx', 'ray')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': lines('nbdev'), 'pyiqa.archs': lines('pyiqa_archs')},
 )

@@ -29,7 +29,7 @@ def test_installed_metadata_is_that_of_settings():
 
 def test_installed_requirements_are_those_of_settings():
     joined = lambda o, extra: f'{o} and extra == "{extra}"' if ';' in o else f'{o}; extra == "{extra}"'
-    extras = {joined(o, extra) for extra in ('dev', 'bench', 'app') for o in lines(f'{extra}_requirements')}
+    extras = {joined(o, extra) for extra in ('dev', 'bench', 'app', 'formats', 'onnx', 'ray') for o in lines(f'{extra}_requirements')}
     assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *extras}
 
 def test_installed_commands_are_those_of_settings():
