@@ -12,7 +12,7 @@ __all__ = ['REMEDIES', 'DUST', 'IMAGE_SUFFIXES', 'IQAError', 'ImageError', 'Unkn
 
 # %% ../nbs/00_core.ipynb #6f5766b0
 import ctypes, difflib, errno, fnmatch, functools, glob, json, logging, mmap, numpy as np, os
-import random, re, secrets, shutil, tempfile, torch
+import random, re, secrets, shutil, tempfile
 from contextlib import contextmanager, suppress
 from filelock import FileLock, Timeout
 from pathlib import Path
@@ -288,6 +288,7 @@ def set_seed(
     seed:int # whole number from 0; its lowest 32 bits count
 ):
     "Seed Python's `random`, NumPy and PyTorch (with its accelerators); `IQAError` for anything that is no seed."
+    import torch # here, so that the command line says a mistake, or its help, without waiting for torch
     seed = check_seed(seed)%2**32 # NumPy takes no more
     random.seed(seed)
     np.random.seed(seed)
@@ -296,6 +297,7 @@ def set_seed(
 # %% ../nbs/00_core.ipynb #6c0230ee
 def best_device() -> str: # 'cuda', 'mps' or 'cpu'
     "The fastest device that torch can use on this machine."
+    import torch
     if torch.cuda.is_available(): return 'cuda'
     return 'mps' if torch.backends.mps.is_available() else 'cpu'
 
@@ -305,6 +307,7 @@ def check_device(
 ): # the same: text or a torch.device
     "A device that torch can use here; `IQAError` for one that it can't."
     if device is None: return best_device()
+    import torch
     try: torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as e:
         raise IQAError(f"The device {str(device)!r} can't be used here: choose {best_device()!r}, "

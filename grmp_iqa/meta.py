@@ -313,7 +313,7 @@ def meta_pretrain(
     try:
         run = _Run(model, tasks, held, recipe, seed, workers)
         if checkpoint and Path(checkpoint).exists(): run.load(checkpoint)
-        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=not progress)
+        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=None if progress else True)
         for _ in bar:
             run.one_epoch()
             if checkpoint: run.save(checkpoint)

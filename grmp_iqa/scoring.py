@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/scoring.html.md"""
 __all__ = ['FORMAT', 'Scorer', 'versions', 'plot_predictions', 'show_predictions', 'read_card', 'score_images']
 
 # %% ../nbs/35_scoring.ipynb #12d98acf
-import json, matplotlib.pyplot as plt, open_clip, os, pandas as pd, platform, torch
+import json, open_clip, os, pandas as pd, platform, torch
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import asdict
@@ -220,7 +220,7 @@ def score_images(self:Scorer,
     "Score many photos. One that can't be read is a row with its error, and the rest is scored."
     images = list(images)
     size = batch_size or (64 if self.device.type == 'cuda' else min(8, -(-len(images)//(os.cpu_count() or 1)) or 1))
-    rows = tqdm(self.stream(images, size), total=len(images), desc='scoring', disable=not progress)
+    rows = tqdm(self.stream(images, size), total=len(images), desc='scoring', disable=None if progress else True)
     table = self.as_table(names if names is not None else map(str, images), list(rows))
     table.attrs.update(self.provenance)
     return table
@@ -263,7 +263,7 @@ def score_folder(self:Scorer,
 
 # %% ../nbs/35_scoring.ipynb #5f7c9030
 def plot_predictions(
-    ax:plt.Axes, # to draw on
+    ax, # matplotlib's axes to draw on
     predicted, # (N,) scores
     given, # (N,) ratings on the same scale
     ends:tuple = None # of the scale; None is the lowest and the highest value of both
@@ -281,6 +281,7 @@ def show_predictions(
     title:str = None # of the scatter; None is SRCC with its interval
 ):
     "`plot_predictions` with SRCC and its interval, beside the first photos of the table."
+    import matplotlib.pyplot as plt   # here, because scoring draws nothing
     first = table.head(max_n)
     left, right = plt.figure(figsize=(9, 3.8), dpi=75, layout='constrained').subfigures(1, 2, width_ratios=[1, 1.35])
     ax = left.subplots()

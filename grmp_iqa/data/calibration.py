@@ -9,9 +9,8 @@ __all__ = ['SLOPES', 'fit_curve', 'conformal_half', 'CalibrationError', 'Calibra
            'coverage']
 
 # %% ../../nbs/data/27_calibration.ipynb #cd846ff0
-import math, numpy as np
+import math, numpy as np, scipy   # scipy loads its parts when they are first used
 from dataclasses import asdict, dataclass
-from scipy import optimize, stats
 
 from ..core import IQAError
 from .schema import check_number, in_range
@@ -37,7 +36,8 @@ def fit_curve(
         d = _sigmoid(out) - y
         return np.mean(np.logaddexp(0, out) - y*out), np.array([np.mean(d*z), np.mean(d)])
     start = 1., float(_logit(y.mean()) - z.mean())
-    return tuple(map(float, optimize.minimize(loss, start, jac=True, method='L-BFGS-B', bounds=[SLOPES, (-50, 50)]).x))
+    found = scipy.optimize.minimize(loss, start, jac=True, method='L-BFGS-B', bounds=[SLOPES, (-50, 50)])
+    return tuple(map(float, found.x))
 
 # %% ../../nbs/data/27_calibration.ipynb #2616a5e8
 @in_range
@@ -124,5 +124,5 @@ def coverage(
     "How many ratings lie within their prediction intervals?"
     low, high, given = (np.asarray(v, float) for v in (low, high, given))
     inside = int(((low <= given) & (given <= high)).sum())
-    ci = stats.binomtest(inside, len(given)).proportion_ci(method='wilson')
+    ci = scipy.stats.binomtest(inside, len(given)).proportion_ci(method='wilson')
     return inside/len(given), ci.low, ci.high

@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/images.html.md"""
 __all__ = ['open_image', 'show_images', 'image_tensor', 'tensor_image']
 
 # %% ../../nbs/data/10_images.ipynb #e1fd8899
-import io, matplotlib.pyplot as plt, numpy as np, os, textwrap, torch
+import io, numpy as np, os, textwrap, torch
 from PIL import Image, ImageOps
 
 from ..core import ImageError
@@ -142,6 +142,7 @@ def show_images(
     dpi:int = 80 # screen pixels per inch
 ):
     "Show images in a grid; `ImageError` where there are none or titles are missing."
+    import matplotlib.pyplot as plt   # here, because scoring draws nothing
     images = [_on_screen(open_image(im), size*dpi, scale) for im in images]
     titles = list(titles) if titles is not None else ['']*len(images)
     if not images: raise ImageError("There is no image to show: give one at least.")

@@ -8,8 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/metrics.html.md"""
 __all__ = ['METRICS', 'srcc', 'plcc', 'rmse', 'krcc', 'fit_logistic', 'plcc_logistic', 'correlation_report', 'interval']
 
 # %% ../../nbs/data/14_metrics.ipynb #e293a901
-import numpy as np, pandas as pd, torch, warnings
-from scipy import optimize, stats
+import numpy as np, pandas as pd, scipy, torch, warnings   # scipy loads its parts when they are first used
 from torch import Tensor
 
 from ..core import check_name
@@ -35,7 +34,7 @@ def _correlation(
 ) -> float: # in [-1,1]
     "A correlation by scipy, NaN without a warning where one side is constant."
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', stats.ConstantInputWarning)
+        warnings.simplefilter('ignore', scipy.stats.ConstantInputWarning)
         return float(fn(*_pair(pred, mos)).statistic)
 
 # %% ../../nbs/data/14_metrics.ipynb #a4a5292c
@@ -44,7 +43,7 @@ def srcc(
     mos # (N,) opinion scores, any scale
 ) -> float: # in [-1,1]; NaN where one side is constant
     "Spearman's rank correlation: is the order right?"
-    return _correlation(stats.spearmanr, pred, mos)
+    return _correlation(scipy.stats.spearmanr, pred, mos)
 
 # %% ../../nbs/data/14_metrics.ipynb #40b111ca
 def plcc(
@@ -52,7 +51,7 @@ def plcc(
     mos # (N,) opinion scores
 ) -> float: # in [-1,1]; NaN where one side is constant
     "Pearson's correlation of the raw predictions, with no curve fitted first."
-    return _correlation(stats.pearsonr, pred, mos)
+    return _correlation(scipy.stats.pearsonr, pred, mos)
 
 def rmse(
     pred, # (N,) predicted scores on the scale of `mos`
@@ -68,7 +67,7 @@ def krcc(
     mos # (N,) opinion scores, any scale
 ) -> float: # in [-1,1]; NaN where one side is constant
     "Kendall's tau-b: the share of pairs in the right order less the share in the wrong one."
-    return _correlation(stats.kendalltau, pred, mos)
+    return _correlation(scipy.stats.kendalltau, pred, mos)
 
 # %% ../../nbs/data/14_metrics.ipynb #7ffe61bf
 def _curve(
@@ -89,8 +88,9 @@ def fit_logistic(
     x, y = _pair(pred, mos)
     line = np.polyval(np.polyfit(x, y, 1), x) if np.ptp(x) else np.full_like(y, y.mean())
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', optimize.OptimizeWarning)   # about the covariance of the fit, which is not used
-        try: b, _ = optimize.curve_fit(_curve, x, y, p0=[y.max(), y.min(), x.mean(), x.std()/4 + 1e-6], maxfev=10000)
+        warnings.simplefilter('ignore', scipy.optimize.OptimizeWarning)   # about its covariance, which is not used
+        start = y.max(), y.min(), x.mean(), x.std()/4 + 1e-6
+        try: b, _ = scipy.optimize.curve_fit(_curve, x, y, p0=start, maxfev=10000)
         except (RuntimeError, TypeError): return line   # no convergence, or fewer points than parameters
     curve = _curve(x, *b)
     return curve if np.sum((curve-y)**2) <= np.sum((line-y)**2) else line

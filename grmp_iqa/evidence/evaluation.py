@@ -197,7 +197,7 @@ def _run(plan, given, seed, out, progress):
     kept, asked, failed = {}, [], {}
     splits = out and out.with_suffix('.splits.json')
     if found: _save_plan(plan, splits)
-    for name, table, b, shots, draw, split in tqdm(plan, desc='evaluating', disable=not progress):
+    for name, table, b, shots, draw, split in tqdm(plan, desc='evaluating', disable=None if progress else True):
         asked.append(row := _row(name, table, b, shots, draw, split, seed, marks[b.name]))
         method = name, b.name, str(shots)
         if why[b.name]: failed[method] = why[b.name]

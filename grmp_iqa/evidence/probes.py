@@ -33,7 +33,7 @@ def level_scores(
 ) -> pd.DataFrame: # reference (number), distortion, level, and a column of scores in [0,1] for each name
     "Scores of every photograph x kind x level."
     kinds, tables = list(kinds or DISTORTIONS), []
-    for i in tqdm(range(0, len(references), chunk), desc='levels', disable=not progress):
+    for i in tqdm(range(0, len(references), chunk), desc='levels', disable=None if progress else True):
         table = synthetic_benchmark(references[i:i+chunk], kinds=kinds)
         kept = table[['distortion', 'level']].assign(reference=i + pd.factorize(table.reference)[0])
         for name, scorer_of in scorers.items():

@@ -42,7 +42,7 @@ def resumed(
     "Run what the file does not have yet; it is written after every run, whole or not at all."
     names = [', '.join(f'{k}={v}' for k,v in settings.items()) for settings in plan]
     rows = read_kept(file, pd.read_csv) if file.exists() else pd.DataFrame({'run': []})
-    for name, settings in zip(tqdm(names, file.stem, disable=not progress), plan):
+    for name, settings in zip(tqdm(names, file.stem, disable=None if progress else True), plan):
         if (rows.run == name).any(): continue
         new = pd.DataFrame([dict(run=name) | settings | measured for measured in run(**settings)])
         rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new

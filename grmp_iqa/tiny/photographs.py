@@ -76,7 +76,7 @@ def photo_table(
         raise IQAError(f"{table} holds the measures of other photographs than those in {folder}: "
                        "delete it, and they are measured anew.")
     workers = os.cpu_count() if workers is None else workers
-    bar = lambda rows: list(tqdm(rows, 'measuring', len(files), disable=not progress))
+    bar = lambda rows: list(tqdm(rows, 'measuring', len(files), disable=None if progress else True))
     if workers:
         with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             rows = bar(pool.map(photo_row, files, chunksize=8))

@@ -144,7 +144,7 @@ def fit_tiny(
 ):
     "Train to the end; the learning rates follow the share of the training that is over."
     share = lambda: min(1., run.step/steps if steps else run.minutes/minutes)
-    bar = tqdm(total=100, initial=int(share()*100), desc='training, %', disable=not progress)
+    bar = tqdm(total=100, initial=int(share()*100), desc='training, %', disable=None if progress else True)
     before, start, data = run.minutes, time.time(), batches(run.seed, run.step, workers, run.photos)
     while share() < 1:
         run.take(*next(data), share())
