@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .core import (ImageError, atomic_write, check_device, check_folder, check_name, find_images,
-                           interval_text, settled)
+from .core import ImageError, atomic_write, check_device, check_folder, check_name, interval_text, settled
+from .data.files import find_images
 from .data.schema import ScorerCard, in_range, read_json, valid
 from .data.images import open_image
 from .data.metrics import correlation_report

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..core import check_name
+from ..core import ImageError, check_name
+from ..data import limits
 from ..data.schema import CropSizes, valid
-from ..data.images import open_image
+from ..data.images import called, open_image
 
 # %% ../../nbs/clip/20_crops.ipynb #2fa2a3e7
 RESAMPLE = ('pillow', 'opencv') #: bicubic with antialiasing, or sharper and without it
@@ -54,16 +55,20 @@ def resize_opencv(
 
 @patch
 def resize(self:Crops,
-    image # anything `open_image` takes
+    image, # anything `open_image` takes
+    notes:list = None # `open_image` adds a sentence for whatever had to be guessed
 ) -> Image.Image: # what the crops are cut from
     "Squash an image, or reduce a large one and enlarge one smaller than a crop; bicubic, with antialiasing by default."
-    pillow = self.resample == 'pillow'
-    image = open_image(image, 5*self.short_side//4 if pillow else None)   # large JPEGs are decoded at a fraction
+    image, source = open_image(image, notes=notes), image
+    width, height = image.size
     short = min(image.size)
     scale = max(min(1, self.short_side/short), self.size/short)
     size = (self.squash, self.squash) if self.squash else tuple(max(self.size, round(s*scale)) for s in image.size)
+    if size[0]*size[1] > max(width*height, limits.MAX_ENLARGED):
+        raise ImageError(f"{called(source)} has {width} x {height} pixels, too long and thin to be enlarged "
+                         f"to {self.size} on its short side: crop it, or take it out.")
     if size == image.size: return image
-    if not pillow: return resize_opencv(image, size)
+    if self.resample == 'opencv': return resize_opencv(image, size)
     return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=None if self.squash else 2.)
 
 # %% ../../nbs/clip/20_crops.ipynb #d054761b
@@ -77,11 +82,12 @@ def half_size(
 # %% ../../nbs/clip/20_crops.ipynb #b7ce4934
 @patch
 def layers(self:Crops,
-    image # anything `open_image` takes, or layers: what this gave before, or the same as tensors
+    image, # anything `open_image` takes, or layers: what this gave before, or the same as tensors
+    notes:list = None # `open_image` adds a sentence for whatever had to be guessed
 ) -> list: # of (image, crops a side): the whole, the image, the image at half its size
     "The versions of an image that crops are cut from, and how many crops of each."
     if isinstance(image, list): return image
-    image = self.resize(image)
+    image = self.resize(image, notes)
     whole = [(image.resize((self.size, self.size), Image.Resampling.BICUBIC), 1)] if self.whole else []
     half = [(half_size(image, self.size), self.half_grid)] if self.half_grid else []
     return whole + [(image, self.grid)] + half
@@ -124,10 +130,11 @@ def grid_corners(self:Crops,
 
 @patch
 def fixed(self:Crops,
-    image # anything `open_image` takes, or its `layers`
+    image, # anything `open_image` takes, or its `layers`
+    notes:list = None # `open_image` adds a sentence for whatever had to be guessed
 ) -> Tensor: # (K,3,size,size) uint8: the whole, grid*grid crops, half_grid*half_grid at half the size
     "The crops that an image is scored with, before they are normalised."
-    return torch.cat([self.cut(im, self.grid_corners(im, n)) for im,n in self.layers(image)])
+    return torch.cat([self.cut(im, self.grid_corners(im, n)) for im,n in self.layers(image, notes)])
 
 @patch
 def __call__(self:Crops,

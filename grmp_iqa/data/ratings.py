@@ -14,7 +14,8 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from ..core import IMAGE_SUFFIXES, IQAError
+from ..core import IQAError
+from .files import IMAGE_SUFFIXES
 
 # %% ../../nbs/data/15_ratings.ipynb #abffd656
 class RatingsError(IQAError):

@@ -17,7 +17,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..core import ImageError, atomic_write, check_folder, check_name, check_seed, find_images
+from ..core import ImageError, atomic_write, check_folder, check_name, check_seed
+from .files import find_images
 from .schema import in_range
 from .distortions import DISTORTIONS, distort
 from .images import image_tensor, open_image

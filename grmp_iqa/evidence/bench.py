@@ -14,8 +14,9 @@ from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 
-from ..core import (IQAError, atomic_write, check_folder, check_name, find_images, interval_text, lock,
-                           open_folder, read_kept, vit_blocks, without_path)
+from ..core import (IQAError, atomic_write, check_folder, check_name, interval_text, lock, open_folder,
+                           read_kept, vit_blocks, without_path)
+from ..data.files import find_images
 from ..data.schema import in_range
 from ..data.images import open_image
 from ..data.samples import is_shipped

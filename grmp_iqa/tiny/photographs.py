@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..core import IQAError, ImageError, atomic_write, find_images, read_kept
+from ..core import IQAError, ImageError, atomic_write, read_kept
+from ..data.files import find_images
 from ..data.images import open_image
 from ..data.samples import pristine_photos
 from ..evidence.nss import ILNIQE, NIQE, nss_features

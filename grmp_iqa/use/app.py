@@ -11,7 +11,8 @@ __all__ = ['PAGE', 'app_notebook', 'app_settings', 'free_port', 'stop_app', 'wai
 import importlib.util, json, secrets, signal, socket, subprocess, sys, tempfile, time
 from pathlib import Path
 
-from ..core import IQAError, find_images
+from ..core import IQAError
+from ..data.files import find_images
 from .ratinglog import check_scale, default_log
 
 # %% ../../nbs/use/68_app.ipynb #6f4d5033

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tqdm.auto import tqdm
 
-from ..core import IMAGE_SUFFIXES, IQAError, ImageError
+from ..core import IQAError, ImageError
+from ..data.files import IMAGE_SUFFIXES
 from ..scoring import Scorer
 from .tables import open_table, shown
 

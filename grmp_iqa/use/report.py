@@ -16,7 +16,8 @@ from fastcore.basics import patch
 from pathlib import Path
 
 from .. import __version__
-from ..core import IQAError, ImageError, atomic_write, check_out, find_images, interval_text
+from ..core import IQAError, ImageError, atomic_write, check_out, interval_text
+from ..data.files import find_images
 from ..data.schema import in_range
 from ..data.metrics import correlation_report
 from ..data.ratings import RatingsError, read_ratings, to_scale

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from fastcore.basics import patch
 from pathlib import Path
 
-from ..core import IQAError, ImageError, find_images
+from ..core import IQAError, ImageError
+from ..data.files import find_images
 from ..data.schema import in_range
 from ..clip.backbones import load_clip
 from ..scoring import Scorer
