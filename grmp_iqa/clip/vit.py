@@ -9,7 +9,7 @@ __all__ = ['PRECISIONS', 'matmul_dtype', 'computing', 'in_dtype', 'linear', 'att
            'is_plain_vit', 'encode']
 
 # %% ../../nbs/clip/22_vit.ipynb #1cead3a3
-import math, torch, torch.nn.functional as F
+import math, os, torch, torch.nn.functional as F
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
@@ -156,3 +156,6 @@ def encode(
         if i < len(blocks): tokens = one_block(blocks[i], tokens, prefixes.get(i), keep, dtype)
     feature = visual.ln_post(norm(tokens[:,0]))
     return feature if visual.proj is None else feature @ visual.proj
+
+# %% ../../nbs/clip/22_vit.ipynb #f16d01f2
+if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
