@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/onnx_export.html.md"""
 # %% auto #0
 __all__ = ['CropScorer', 'onnx_facts', 'needs_onnx', 'check_onnx', 'write_onnx']
 
-# %% ../../nbs/use/74_onnx_export.ipynb #d08c3de3
+# %% ../../nbs/use/74_onnx_export.ipynb #004bbc51
 import importlib, json, numpy as np, torch
 from copy import deepcopy
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from ..clip.vit import encode
 from ..prompts import pool_crops
 from ..scoring import Scorer
 
-# %% ../../nbs/use/74_onnx_export.ipynb #ab69976f
+# %% ../../nbs/use/74_onnx_export.ipynb #07bcc01d
 class CropScorer(nn.Module):
     "A copy of a scorer as a torch module: crops in, scores out, differentiable, with nothing left to learn."
     def __init__(self,
@@ -31,19 +31,19 @@ class CropScorer(nn.Module):
         self.net, self.precision = deepcopy(scorer.net).requires_grad_(False), precision or scorer.precision
         self.register_buffer('text', scorer.text.detach().clone())   # tau t
         for name, values in (('mean', scorer.crops.mean), ('std', scorer.crops.std)):
-            self.register_buffer(name, 255*torch.tensor(values, device=self.text.device)[:,None,None])
+            self.register_buffer(name, torch.tensor(values, device=self.text.device)[:,None,None])
         self.eval()
 
     def forward(self,
         crops:Tensor # (N,K,3,H,W), from 0 to 255: uint8 as `Crops.fixed` cuts them, or float
     ) -> Tensor: # (N,) in [0,1], 1 = best
         "Scores of photographs from their crops."
-        x, prompt = (crops.float() - self.mean)/self.std, self.net.visual_prompt
+        x, prompt = (crops.to(self.text.dtype)/255 - self.mean)/self.std, self.net.visual_prompt
         features = encode(self.net.visual, x.flatten(0, 1), prompt.prefixes(), prompt.norm, self.precision)
         v = pool_crops(features, crops.shape[0], self.net.visual)
         return (v @ self.text.T).softmax(dim=1)[:,0]
 
-# %% ../../nbs/use/74_onnx_export.ipynb #542a1bab
+# %% ../../nbs/use/74_onnx_export.ipynb #190a7937
 def onnx_facts(
     scorer:Scorer # any
 ) -> dict: # name -> text
@@ -55,7 +55,7 @@ def onnx_facts(
              "grid crops, half_grid x half_grid crops at half the size; score: (photos,) in [0,1], 1 = best")
     return dict(kind='grmp-iqa scorer', reads=reads, **{k: json.dumps(v) for k,v in facts.items()})
 
-# %% ../../nbs/use/74_onnx_export.ipynb #7b4c890e
+# %% ../../nbs/use/74_onnx_export.ipynb #40c58e9e
 def needs_onnx():
     "`IQAError` where a package is missing that writes or runs ONNX files."
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
@@ -81,7 +81,7 @@ def check_onnx(
                        "and do not use the file.")
     return off
 
-# %% ../../nbs/use/74_onnx_export.ipynb #2d11bf80
+# %% ../../nbs/use/74_onnx_export.ipynb #ca0f6a38
 def write_onnx(
     scorer:Scorer, # any
     path:str|Path # file to write
