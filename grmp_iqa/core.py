@@ -22,6 +22,10 @@ except ImportError: fcntl = None   # Windows has none
 # %% ../nbs/00_core.ipynb #5a49aecc
 class IQAError(ValueError):
     "A mistake that the user can mend; the message names the file or value, and the remedy."
+    def __str__(self):
+        "The message in one line, whatever a file or its name has put into it."
+        line = ''.join(c if c.isprintable() else ' ' for c in super().__str__())
+        return line if len(line) < 1500 else f'{line[:1000]} ... {line[-400:]}'
 
 class ImageError(IQAError):
     "An image that cannot be read, or that has an impossible shape, type or range."

@@ -42,7 +42,7 @@ def tarred(mode, **members):
 
 for n in ('a.jpg', 'b.jpg', 'ä.png'): (WORK/n).write_bytes(b'')
 
-@reader('ratings', 'image,mos\na.jpg,3\nb.jpg,4.5\n'.encode(), 'Bild;Note;level\na.jpg;"1,5";1\nä.png;2;\n'.encode('utf-8-sig'), b'image\tdmos\r\na.jpg\t12\r\nb.jpg\t30\r\n', b'img,score,mos\n"a.jpg",1,2\n')
+@reader('ratings', 'image,mos\na.jpg,3\nb.jpg,4.5\n'.encode(), 'Bild;Note;level\na.jpg;"1,5";1\nä.png;2;\n'.encode('utf-8-sig'), b'image\tdmos\r\na.jpg\t12\r\nb.jpg\t30\r\n', b'img,score,mos\n"a.jpg",1,2\nb.jpg,2,3\n')
 def ratings(data):
     from grmp_iqa.data.ratings import read_ratings
     table = read_ratings(written(data, 'r.csv'), WORK, higher_is_better=True)
@@ -58,14 +58,7 @@ def card(data):
     (WORK/'scorer').mkdir(exist_ok=True)
     read_card(written(data, 'scorer/card.json').parent)
 
-def _good_scorer(file):
-    import torch
-    from safetensors.torch import save_file
-    from grmp_iqa.scoring import _empty_net
-    save_file({'text': torch.zeros(2, 16), **_empty_net(CARD).state_dict()}, file)
-
-@reader('header', saved(lambda f: __import__('safetensors.numpy', fromlist=['x']).save_file({'text': np.zeros((2, 16), 'f4'), 'b': np.ones(3, 'f2')}, f)),
-        saved(lambda f: __import__('safetensors.numpy', fromlist=['x']).save_file({'text_prompt.context': np.zeros((2, 16), 'f4')}, f, {'card': json.dumps(dict(kind='grmp-iqa prompts', backbone='x', text_tokens=2, visual_tokens=0, antonyms=['a', 'b']))})))
+@reader('header', saved(lambda f: __import__('safetensors.numpy', fromlist=['x']).save_file({'text_prompt.context': np.zeros((2, 16), 'f4')}, f, {'card': json.dumps(dict(kind='grmp-iqa prompts', backbone='x', text_tokens=2, visual_tokens=0, antonyms=['a', 'b']))})))
 def header(data):
     from grmp_iqa.clip.checkpoints import read_prompts
     from grmp_iqa.clip.tensors import read_safetensors
@@ -77,7 +70,7 @@ def header(data):
 
 def _torch_file(f):
     import torch
-    torch.save({'epoch': 3, 'state_dict': {'module.a': torch.arange(6.).view(2, 3), 'b': torch.zeros(2).half()}}, f)
+    torch.save({'epoch': 3, 'state_dict': {'module.a': torch.arange(6.).view(2, 3), 'b': torch.zeros(12).half()}}, f)
 
 def _script(f):
     import torch

@@ -2,7 +2,7 @@
 
 Good files are changed here and there by hypothesis, which prints what broke a reader, and the seed (`--hypothesis-seed`) that finds it again.
 """
-import json, subprocess, sys
+import json
 
 import pytest
 
@@ -10,9 +10,8 @@ pytest.importorskip('hypothesis')
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from fuzzing import CARD, READERS, seeds, tried
-from project import ROOT
 
-EXAMPLES = {'ratings': 250, 'card': 250, 'header': 250, 'checkpoint': 150, 'pickle': 400, 'mat': 400, 'sheet': 40, 'csv': 80, 'archive': 200}
+EXAMPLES = {'ratings': 250, 'card': 120, 'header': 250, 'checkpoint': 150, 'pickle': 400, 'mat': 400, 'sheet': 40, 'csv': 80, 'archive': 200}
 quick = lambda name: settings(max_examples=EXAMPLES[name], deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
 
 
@@ -50,7 +49,7 @@ def entries(card, path=()):
         yield (*path, k)
         if isinstance(v, dict): yield from entries(v, (*path, k))
 
-@settings(max_examples=300, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(list(entries(CARD))), json_values), min_size=1, max_size=3))
 def test_card_with_any_values(changes):
     card = json.loads(json.dumps(CARD))
@@ -70,8 +69,3 @@ def test_numbers_are_in_range_or_refused(value):
         try: check_numbers({name: value})
         except IQAError: continue
         assert type(value) in (int, float) and low <= value <= high and (not whole or value == int(value))
-
-
-def test_command_says_what_it_lacks_or_runs():
-    run = subprocess.run([sys.executable, str(ROOT/'benchmarks'/'fuzz.py'), 'csv', '--seconds', '2'], capture_output=True, text=True)
-    assert run.returncode == 0 and 'csv' in run.stdout or 'pip install atheris' in run.stderr, run.stderr

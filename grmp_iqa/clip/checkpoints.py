@@ -62,7 +62,8 @@ def check_shapes(
     for n,t in state.items():
         shape = getattr(t, 'shape', None)
         if shape != wanted[n].shape:
-            raise CheckpointError(f"{source}: {n} has shape {shape and tuple(shape)} and the model {tuple(wanted[n].shape)}: "
+            theirs, ours = shape and tuple(shape), tuple(wanted[n].shape)
+            raise CheckpointError(f"{source}: {n} has shape {theirs} and the model {ours}: "
                                   "use the backbone and the numbers of tokens it was made with.")
     return state
 
