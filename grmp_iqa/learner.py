@@ -24,7 +24,7 @@ from .core import check_name, say_once, set_seed, without_path
 from .data.schema import in_range
 from .data.images import show_images
 from .data.samples import sample_photos
-from .data.metrics import correlation_report, plcc, srcc
+from .data.metrics import correlation_report, plcc, show_predictions, srcc
 from .data.ratings import RatingsError, to_scale
 from .clip.backbones import Backbone, load_clip
 from .clip.vit import encode
@@ -33,7 +33,7 @@ from .data.loaders import IQADataLoaders
 from .prompts import QualityCLIP, pool_crops
 from .losses import TrainingError, partly, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
-from .scoring import Scorer, show_predictions
+from .scoring import Scorer
 _all_ = ['IQADataLoaders', 'Scorer', 'QualityCLIP', 'load_clip', 'sample_photos', 'set_seed', 'show_images',
          'correlation_report', 'SGD', 'Adam']
 

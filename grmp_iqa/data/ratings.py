@@ -94,10 +94,9 @@ def _plain(name):
 
 def _has_files(values:pd.Series)->bool:
     "Do most cells name image files (or hold images)?"
-    in_memory = (Image.Image, np.ndarray, Tensor, bytes)
     def is_file(v):
         if isinstance(v, (str, Path)): return Path(v).suffix.lower() in IMAGE_SUFFIXES
-        return isinstance(v, in_memory)
+        return isinstance(v, (Image.Image, np.ndarray, Tensor, bytes))
     return values.map(is_file).mean() > .5
 
 def _to_numbers(values:pd.Series)->pd.Series:

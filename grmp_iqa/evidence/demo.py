@@ -19,11 +19,12 @@ from ..data.schema import in_range
 from ..data.ratings import RatingsError, both_given, read_ratings
 from ..data.samples import sample_photos
 from ..data.synthetic import rendered_target
+from ..data.metrics import plot_predictions
 from ..data.splits import Split
 from .pages import inline_svg, photo_grid, table_html, terms_html, write_page
 from ..clip.backbones import Backbone, load_clip
 from ..meta import pretrained_prompts
-from ..scoring import plot_predictions, versions
+from ..scoring import versions
 from ..learner import recipe_settings
 from .baselines import HALVES, Setting, fine_tuned
 from .evaluation import compare, evaluate, plot_shots, protocol_splits, summarise, weights_stamp

@@ -17,6 +17,7 @@ try: import fcntl
 except ImportError: fcntl = None   # Windows has none
 
 from ..core import IQAError, atomic_write
+from ..data.metrics import interval
 
 # %% ../../nbs/use/53_ratinglog.ipynb #c254faa2
 def read_lines(

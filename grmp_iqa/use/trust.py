@@ -15,11 +15,11 @@ from fastcore.basics import patch
 from ..core import ImageError, interval_text, set_seed
 from ..data.schema import in_range
 from ..data.calibration import Calibration, coverage, fit_calibration
-from ..data.metrics import srcc
+from ..data.metrics import show_predictions, srcc
 from ..data.ratings import RatingsError, to_scale
 from ..clip.backbones import Backbone, load_clip
 from ..prompts import QualityCLIP
-from ..scoring import Scorer, show_predictions
+from ..scoring import Scorer
 from ..learner import IQADataLoaders, iqa_learner, recipe_settings, start_of
 
 # %% ../../nbs/use/65_trust.ipynb #6b8f1b66
