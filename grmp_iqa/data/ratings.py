@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core import IQAError
-from .files import IMAGE_SUFFIXES
+from .files import PHOTO_SUFFIXES
 
 # %% ../../nbs/data/15_ratings.ipynb #abffd656
 class RatingsError(IQAError):
@@ -50,7 +50,7 @@ def _check_cells(
 ):
     "Raises `RatingsError` where the header is missing or double, or a line has more cells than the header."
     (_,header), *rows = lines
-    if any(Path(c).suffix.lower() in IMAGE_SUFFIXES for c in header):
+    if any(Path(c).suffix.lower() in PHOTO_SUFFIXES for c in header):
         raise RatingsError(f"'{path}' starts with the image '{header[0]}' and not with column names: "
                            "add a first line such as 'image,mos'.")
     double = [c for c,n in Counter(c for c in header if c).items() if n > 1]
@@ -94,10 +94,9 @@ def _plain(name):
 
 def _has_files(values:pd.Series)->bool:
     "Do most cells name image files (or hold images)?"
-    def is_file(v):
-        if isinstance(v, (str, Path)): return Path(v).suffix.lower() in IMAGE_SUFFIXES
-        return isinstance(v, (Image.Image, np.ndarray, Tensor, bytes))
-    return values.map(is_file).mean() > .5
+    in_memory = (Image.Image, np.ndarray, Tensor, bytes)
+    named = lambda v: isinstance(v, (str, Path)) and Path(v).suffix.lower() in PHOTO_SUFFIXES
+    return values.map(lambda v: named(v) or isinstance(v, in_memory)).mean() > .5
 
 def _to_numbers(values:pd.Series)->pd.Series:
     "Floats; NaN for a cell that is no number. A decimal comma is understood."
