@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from fastai.callback.all import *
 
 from .core import check_name, say_once, set_seed, without_path
-from .data.schema import in_range
+from .data.schema import check_numbers, in_range
 from .data.images import show_images
 from .data.samples import sample_photos
 from .data.metrics import correlation_report, plcc, show_predictions, srcc
@@ -224,7 +224,6 @@ class StopBelow(Callback):
         if max(self.opt.hypers.attrgot('lr')) < self.min_lr: raise CancelFitException()
 
 @patch
-@in_range
 def fine_tune(self:IQALearner,
     epochs:int = None, # with the last blocks unfrozen; None, here and below, is what the recipe says
     base_lr:float = None, # highest learning rate of the prompts
@@ -234,7 +233,7 @@ def fine_tune(self:IQALearner,
     **kwargs # of fastai's `fine_tune`, or of its `fit` where the recipe has no cycles
 ):
     "Train by the recipe. `TrainingError` if the loss is not a number, `RatingsError` if no validation part is there."
-    given = dict(epochs=epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult, keep=keep)
+    given = check_numbers(dict(epochs=epochs, base_lr=base_lr, freeze_epochs=freeze_epochs, lr_mult=lr_mult, keep=keep))
     s = self.settings | {k: v for k,v in given.items() if v is not None}
     if 'plateau' not in s:
         with partly(self.opt.param_lists.concat(), s['keep']):
@@ -341,10 +340,9 @@ def iqa_learner(
     dls.suit(given.crops, settings['bs'])
     cbs = [StopOnNaN(), *L(kwargs.pop('cbs', None))]
     if rule: cbs.append(GradientRegularization(QualityCLIP(given, text_tokens=0, precision=precision), lam, rule, per))
-    ours = dict(loss_func=QualityLoss(), metrics=[_metric(srcc), _metric(plcc)], opt_func=settings['opt_func'],
-                train_bn=False)
+    ours = dict(loss_func=QualityLoss(), metrics=[_metric(srcc), _metric(plcc)], opt_func=settings['opt_func'])
     splitter = partial(parameter_groups, last_blocks=last_blocks, train_visual=train_visual)
-    learn = IQALearner(dls, model.to(dls.device), splitter=splitter, cbs=cbs, **{**ours, **kwargs})
+    learn = IQALearner(dls, model.to(dls.device), splitter=splitter, cbs=cbs, **(dict(train_bn=False) | ours | kwargs))
     learn.prompts, learn.recipe, learn.settings = without_path(card['source']), recipe, settings
     learn.create_opt()
     return learn

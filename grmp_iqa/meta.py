@@ -294,7 +294,6 @@ def _read_state(
     return state
 
 # %% ../nbs/33_meta.ipynb #b72234be
-@in_range
 def meta_pretrain(
     model:QualityCLIP, # its prompts are trained in place; CLIP stays frozen
     tasks:TaskSampler|pd.DataFrame, # one task for each kind of distortion, or a table to draw them from

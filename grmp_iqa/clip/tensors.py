@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/tensors.html.md"""
 # %% auto #0
 __all__ = ['HEADER', 'TensorError', 'header', 'check_finite', 'read_safetensors', 'read_metadata', 'read_pickled']
 
-# %% ../../nbs/clip/02_tensors.ipynb #0a67144d
+# %% ../../nbs/clip/02_tensors.ipynb #dee368f5
 import io, math, pickle, torch, zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core import IQAError
 
-# %% ../../nbs/clip/02_tensors.ipynb #83d90456
+# %% ../../nbs/clip/02_tensors.ipynb #27cc6027
 class TensorError(IQAError):
     "A file of tensors that can't be read, or must not be."
 
@@ -48,7 +48,7 @@ def header(
 _DTYPES = dict(F64=torch.float64, F32=torch.float32, F16=torch.float16, BF16=torch.bfloat16, I64=torch.int64,
                I32=torch.int32, I16=torch.int16, I8=torch.int8, U8=torch.uint8, BOOL=torch.bool)
 
-# %% ../../nbs/clip/02_tensors.ipynb #21741880
+# %% ../../nbs/clip/02_tensors.ipynb #915ba36e
 def check_finite(
     state:dict, # name -> tensor
     where # the file, or what the tensors are of, for the message
@@ -60,6 +60,7 @@ def check_finite(
                               "with a lower learning rate.")
     return state
 
+# %% ../../nbs/clip/02_tensors.ipynb #f95248ce
 def read_safetensors(
     file:str|Path # *.safetensors
 ) -> dict: # name -> tensor
@@ -81,7 +82,7 @@ def read_metadata(
     except Exception as e:
         raise TensorError(f"{file} can't be read ({type(e).__name__}): fetch it again, or give another file.") from e
 
-# %% ../../nbs/clip/02_tensors.ipynb #496b8449
+# %% ../../nbs/clip/02_tensors.ipynb #d911ae86
 def _stored(
     z:zipfile.ZipFile # opened
 ) -> tuple[str, dict]: # the folder in which all of it lies; name in that folder -> size in bytes
@@ -98,7 +99,7 @@ def _stored(
     if 'byteorder' in sizes and z.read(f'{tops[0]}byteorder') != b'little': raise ValueError('it is big-endian')
     return tops[0], sizes
 
-# %% ../../nbs/clip/02_tensors.ipynb #6ac37f38
+# %% ../../nbs/clip/02_tensors.ipynb #deee4fba
 class _Part:
     "Stands for a module of a TorchScript archive: its tensors and parts are attributes."
 
@@ -111,11 +112,12 @@ _KNOWN = {('torch', f'{n}Storage'): d for n,d in _STORAGES.items()} | {
     **{('torch.jit._pickle', f'build_{n}list'): list for n in ('int', 'double', 'bool', 'tensor')},
     ('torch.jit._pickle', 'restore_type_tag'): lambda value, name: value}
 
-# %% ../../nbs/clip/02_tensors.ipynb #f8550813
+# %% ../../nbs/clip/02_tensors.ipynb #625563b9
 _OPCODES = ('PROTO FRAME STOP MARK EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS '
             'SETITEM SETITEMS BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD '
             'BINPERSID BINUNICODE SHORT_BINUNICODE BININT BININT1 BININT2 LONG1 BINFLOAT NONE NEWTRUE NEWFALSE').split()
 
+# %% ../../nbs/clip/02_tensors.ipynb #36fd8cd6
 class _Reader(pickle._Unpickler):   # the one in Python: its opcodes can be narrowed
     "Reads the pickle of a file of torch, without calling anything but what is in `_KNOWN`."
     dispatch = {k: f for k,f in pickle._Unpickler.dispatch.items() if k in {getattr(pickle, o)[0] for o in _OPCODES}}
@@ -150,7 +152,7 @@ class _Reader(pickle._Unpickler):   # the one in Python: its opcodes can be narr
         if self.kept[key].dtype != dtype: raise ValueError('numbers of two types at once')
         return self.kept[key]
 
-# %% ../../nbs/clip/02_tensors.ipynb #a0314678
+# %% ../../nbs/clip/02_tensors.ipynb #e0a45687
 def _load_setitem(self):
     "As pickle has it, after a look at the key."
     if type(self.stack[-2]) not in (str, int): raise ValueError('a key that is no text')
@@ -169,7 +171,7 @@ def _load_build(self):
 
 _Reader.dispatch |= {pickle.SETITEM[0]: _load_setitem, pickle.SETITEMS[0]: _load_setitems, pickle.BUILD[0]: _load_build}
 
-# %% ../../nbs/clip/02_tensors.ipynb #f4b61944
+# %% ../../nbs/clip/02_tensors.ipynb #5d222eaa
 def _named(
     part, # `_Part`
     prefix:str, # its name, with a dot at the end

@@ -132,6 +132,7 @@ def _members(
         yield from ((m.filename, kind(m) not in (0, 0o100000, 0o040000), m.file_size) for m in archive.infolist())
     else: yield from ((m.name + '/'*m.isdir(), not (m.isfile() or m.isdir()), max(0, m.size)) for m in archive)
 
+# %% ../../nbs/data/06_download.ipynb #492ee454
 def _look_through(
     opened, # archive
     archive:Path, # its file

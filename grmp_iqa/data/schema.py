@@ -9,7 +9,7 @@ __all__ = ['RANGES', 'check_number', 'check_numbers', 'in_range', 'parse_json', 
            'NetworkSizes', 'CropSizes', 'Card', 'ScaleCard', 'PromptNumbers', 'BackboneEntry', 'ScorerCard',
            'PromptsCard', 'PreprocessCard', 'RecipeCard', 'BackboneCard', 'valid']
 
-# %% ../../nbs/data/03_schema.ipynb #44100e6e
+# %% ../../nbs/data/03_schema.ipynb #1fbdcdc7
 import functools, inspect, json, math, numbers
 from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from ..core import IQAError
 
-# %% ../../nbs/data/03_schema.ipynb #98d3d13d
+# %% ../../nbs/data/03_schema.ipynb #538b44d2
 def _shown(value)->str:
     "A value as a message shows it: not endless."
     try: text = repr(value)
@@ -38,10 +38,10 @@ def check_number(
     kind, ends = 'whole number' if whole else 'number', f'to {high:g}' if high < math.inf else 'on'
     raise IQAError(f"{what}={_shown(value)} can't be used: give a {kind} from {low:g} {ends}.")
 
-# %% ../../nbs/data/03_schema.ipynb #88fb78a1
+# %% ../../nbs/data/03_schema.ipynb #18f7debf
 #: Argument -> lowest value, highest value, and whether it is a whole number
 RANGES = {
-    'lam': (0, 1000, False), 'keep': (0, 1, False),
+    **dict.fromkeys(('lam',), (0, 1000, False)), **dict.fromkeys(('keep', 'far', 'r'), (0, 1, False)),
     **dict.fromkeys(('base_lr', 'lr', 'inner_lr', 'outer_lr', 'min_lr'), (0, 100, False)),
     'lr_mult': (1e-6, 1e6, False), 'dropout': (0, .99, False), 'level': (.01, .999, False),
     **dict.fromkeys(('test_frac', 'query_frac'), (0, 1, False)), 'minutes': (0, 1e6, False),
@@ -54,6 +54,7 @@ RANGES = {
     'size': (16, 16384, True), 'resamples': (1, 1_000_000, True), 'timeout': (1e-3, 1e6, False),
     'max_n': (0, 10_000, True), 'ncols': (1, 1000, True), 'gigabytes': (0, 1e6, False)}
 
+# %% ../../nbs/data/03_schema.ipynb #bc576237
 def check_numbers(
     given:dict # name -> value; those whose name is in `RANGES` are checked
 ) -> dict: # `given`
@@ -73,7 +74,7 @@ def in_range(
         return f(*args, **kwargs)
     return inside
 
-# %% ../../nbs/data/03_schema.ipynb #3f5aad25
+# %% ../../nbs/data/03_schema.ipynb #bdc0113c
 def _finite(text:str)->float:
     "A number of a JSON file; `ValueError` where it is none, or too large."
     if math.isfinite(v := float(text)): return v
@@ -102,7 +103,7 @@ def read_json(
     if file.stat().st_size > most: raise error(f"{file} is too large for a card: save or fetch it again.")
     return parse_json(file.read_bytes(), file, error)
 
-# %% ../../nbs/data/03_schema.ipynb #c2f9a675
+# %% ../../nbs/data/03_schema.ipynb #8b486262
 def _whole(low, high): return Annotated[int, Field(ge=low, le=high)]
 def _real(low, high): return Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
 
@@ -127,7 +128,7 @@ class VisionSizes(Sizes):
     attentional_pool: Literal[False] = False
     output_tokens: Literal[False] = False
 
-# %% ../../nbs/data/03_schema.ipynb #0c738983
+# %% ../../nbs/data/03_schema.ipynb #3f79cfe9
 class TextSizes(Sizes):
     "The text encoder: open_clip's own transformer, with CLIP's tokens."
     context_length: _whole(8, 1024) = 77
@@ -153,7 +154,7 @@ class TextSizes(Sizes):
         if self.width % self.heads: raise ValueError('the width is no multiple of the heads')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #49cafc70
+# %% ../../nbs/data/03_schema.ipynb #0171f5ea
 class NetworkSizes(Sizes):
     "A CLIP: both encoders, and the keys that this library and open_clip add to them."
     embed_dim: _whole(8, 8192)
@@ -176,7 +177,7 @@ class NetworkSizes(Sizes):
         if not v.patch_size <= sides[0] <= 64*v.patch_size: raise ValueError('give 1 to 64 patches a side')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #10a9357c
+# %% ../../nbs/data/03_schema.ipynb #fb1ea84e
 class CropSizes(Sizes):
     "The settings of `Crops`."
     size: _whole(8, 1024) = 224
@@ -198,7 +199,7 @@ class CropSizes(Sizes):
         if crops*self.size**2 > 2**22: raise ValueError(f'{crops} crops of that size are too many')
         return self
 
-# %% ../../nbs/data/03_schema.ipynb #319de3bf
+# %% ../../nbs/data/03_schema.ipynb #6a5fcf3b
 class Card(BaseModel):
     "What a file says of itself; keys that are unknown are of a later version, and left alone."
     model_config = ConfigDict(strict=True, extra='ignore', allow_inf_nan=False, protected_namespaces=())
@@ -223,7 +224,7 @@ class PromptNumbers(Card):
     visual_tokens: _whole(0, 1000)
     antonyms: Annotated[list[_Name], Field(min_length=2, max_length=2)]
 
-# %% ../../nbs/data/03_schema.ipynb #7fdb717b
+# %% ../../nbs/data/03_schema.ipynb #e05575d7
 class BackboneEntry(Card):
     "The backbone of a scorer."
     name: _Name
@@ -249,7 +250,7 @@ class PromptsCard(PromptNumbers):
     crops: CropSizes|None = None
     training: dict[str, Any] = {}
 
-# %% ../../nbs/data/03_schema.ipynb #7e02aeb7
+# %% ../../nbs/data/03_schema.ipynb #bc024b2c
 class PreprocessCard(Card):
     "How the hub's folders say what their backbone wants to see."
     size: _whole(8, 1024)|Annotated[list[_whole(8, 1024)], Field(min_length=1, max_length=3)]|None = None
@@ -274,7 +275,7 @@ class BackboneCard(Card):
     views: CropSizes|None = None
     recipes: dict[_Name, RecipeCard] = {}
 
-# %% ../../nbs/data/03_schema.ipynb #9182cc0f
+# %% ../../nbs/data/03_schema.ipynb #5de2a4d7
 def valid(
     schema:type, # one of the classes above
     data:dict, # as `parse_json` gives it

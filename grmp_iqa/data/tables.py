@@ -7,13 +7,13 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/tables.html.md"""
 # %% auto #0
 __all__ = ['MOST_BYTES', 'MOST_ROWS', 'MOST_COLUMNS', 'TableError', 'read_mat', 'read_sheet', 'read_csv']
 
-# %% ../../nbs/data/01_tables.ipynb #e4eb0d10
+# %% ../../nbs/data/01_tables.ipynb #acbc9aaf
 import io, math, numpy as np, pandas as pd, struct, zipfile, zlib
 from pathlib import Path
 
 from ..core import IQAError
 
-# %% ../../nbs/data/01_tables.ipynb #92b30657
+# %% ../../nbs/data/01_tables.ipynb #78e87a64
 MOST_BYTES = 60_000_000 #: of a list, unpacked
 
 class TableError(IQAError):
@@ -34,7 +34,7 @@ def _damaged(file, e):
     "The error for a file that can't be read."
     return TableError(f"'{file}' can't be read ({type(e).__name__}: {' '.join(str(e).split())[:80]}): fetch it again.")
 
-# %% ../../nbs/data/01_tables.ipynb #9579dee6
+# %% ../../nbs/data/01_tables.ipynb #2f26e1cb
 def _elements(
     data:memoryview, # some elements, one behind the other
     order:str # '<' for little-endian, '>' for big-endian
@@ -53,12 +53,13 @@ _NUMBERS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f
 _TEXTS = {1: 'latin1', 2: 'latin1', 3: 'utf-16', 4: 'utf-16', 16: 'utf-8', 17: 'utf-16', 18: 'utf-32'}
 _CELLS, _CHARS, _FIRST, _LAST = 1, 4, 6, 15 # classes of arrays: cells, texts, and from doubles to 64-bit integers
 
-# %% ../../nbs/data/01_tables.ipynb #f4d274a5
+# %% ../../nbs/data/01_tables.ipynb #cc6b5225
 def _text(data, kind, order):
     "The text in an element."
     code = _TEXTS[kind]
     return str(data, code if code in ('latin1', 'utf-8') else code + {'<': '-le', '>': '-be'}[order])
 
+# %% ../../nbs/data/01_tables.ipynb #cd317e98
 def _array(
     data:memoryview, # an array
     order:str, # '<' or '>'
@@ -77,6 +78,7 @@ def _array(
     else: raise ValueError('an array of a class that no list of scores needs')
     return str(name, 'latin1'), value
 
+# %% ../../nbs/data/01_tables.ipynb #33dc2f66
 def read_mat(
     file:str|Path # *.mat, version 5 or 7
 ) -> dict: # name -> numbers (N,) column by column, a text, or a list of these
@@ -95,7 +97,7 @@ def read_mat(
         if isinstance(e, TableError): raise
         raise _damaged(file, e) from e
 
-# %% ../../nbs/data/01_tables.ipynb #bd802089
+# %% ../../nbs/data/01_tables.ipynb #d8a8e9ba
 MOST_ROWS, MOST_COLUMNS = 100_000, 100 #: of a spreadsheet that are looked at
 
 def _check_zip(
@@ -110,6 +112,7 @@ def _check_zip(
             with z.open(m) as f:
                 if b'<!DOCTYPE' in f.read(4096): raise ValueError('it defines XML of its own')
 
+# %% ../../nbs/data/01_tables.ipynb #b6480461
 def read_sheet(
     file:str|Path, # *.xlsx, or *.xls
     sheet:str = None, # its name; None is the first
@@ -132,7 +135,7 @@ def read_sheet(
     rows = table.iloc[1:].set_axis(table.iloc[0], axis=1).rename_axis(columns=None)
     return rows.reset_index(drop=True).infer_objects()
 
-# %% ../../nbs/data/01_tables.ipynb #b45b002e
+# %% ../../nbs/data/01_tables.ipynb #17dc36dd
 def read_csv(
     file:str|Path # comma-separated, with a header
 ) -> pd.DataFrame: # the cells

@@ -233,7 +233,6 @@ def _all_tables(results, variants):
             ('published', 'Published, on these benchmarks'): published_table(results.benchmark.unique())}
 
 # %% ../../nbs/evidence/44_bench.ipynb #1a2ad93e
-@in_range
 def bench_methods(
     out:str|Path, # folder for runs.csv, the tables and shots.png; runs in it are not repeated
     benchmarks:list, # as `open_benchmark` takes them
@@ -313,7 +312,6 @@ def _other_rows(backbone, zero_shot):
             f'milliseconds an image of 512 x 512, {where} [least, most]': interval_text(*milliseconds(zero_shot), 1)}
 
 # %% ../../nbs/evidence/44_bench.ipynb #c8f1c2cf
-@in_range
 def bench_tiny(
     out:str|Path = 'grmp-iqa-bench', # folder for the table and what it is made of
     photos:str|Path = None, # folder of rated photographs; None leaves those measures out

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 from ..core import atomic_write, interval_text, lock, open_folder, read_kept, without_path
-from ..data.schema import in_range
 from ..data.ratings import RatingsError, both_given, read_ratings
 from ..data.samples import sample_photos
 from ..data.synthetic import rendered_target
@@ -294,7 +293,6 @@ def write_report(
     return write_page(out/'report.html', f'GRMP-IQA on {len(table)} {what}', lead, sections, footer)
 
 # %% ../../nbs/evidence/45_demo.ipynb #bf51467e
-@in_range
 def run_demo(
     out:str|Path = 'grmp-iqa-demo', # folder for the report, the tables and the scorer
     photos:str|Path = None, # folder of your photographs; None takes the 200 that ship with the package

@@ -95,7 +95,6 @@ def _baselines(methods):
     return [m if isinstance(m, Baseline) else find_baseline(m) for m in methods]
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #80237364
-@in_range
 def evaluate(
     methods, # a name of `BASELINES`, 'pyiqa:' and a metric, a `Baseline` of yours, or a list of them
     benchmarks, # a table, a dict of tables by name, or names of `BENCHMARKS` below `root`

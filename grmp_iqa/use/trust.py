@@ -35,6 +35,7 @@ def out_of_fold(
     return scores
 
 # %% ../../nbs/use/65_trust.ipynb #4fa50f3a
+@in_range
 def assign_folds(
     table:pd.DataFrame, # rated photographs: `mos`, and `reference` where there are scenes that belong together
     folds:int = 5, # how many; at least 2
@@ -99,7 +100,6 @@ class CrossValidation:
         "Learned from all photos, for the scorer that learned from all."
         return fit_calibration(self.table.score, self.table.mos, self.level)
 
-@in_range
 def cross_validate(
     table:pd.DataFrame, # rated photos, as `read_ratings` gives them; `dls.table` of data loaders
     backbone:str|Backbone = 'tiny', # a name for `load_clip`, or what it gave
