@@ -13,7 +13,7 @@ import sys
 # %% ../nbs/90_cli.ipynb #47438d3d
 def load_app(): # typer's
     "The command line with all its commands."
-    from grmp_iqa.use import making, scores, measures   # each declares its commands
+    from grmp_iqa.use import making, scores, exchange, measures   # each declares its commands
     from grmp_iqa.use.console import app
     return app
 

@@ -1,9 +1,12 @@
 "The command line as it is installed: exit statuses, one sentence for every mistake, and nothing half-written."
-import shutil, subprocess, sys
+import json, os, shutil, signal, subprocess, sys
 from pathlib import Path
 
-import pandas as pd, pytest
-from grmp_iqa.cli import main
+import pandas as pd, pytest, torch
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from grmp_iqa.cli import load_app, main
 from grmp_iqa.data.samples import sample_photos
 from project import CHAPTERS, ROOT
 
@@ -35,8 +38,10 @@ def call(monkeypatch, capsys, *args):
 
 def test_the_installed_command(photos):
     run = lambda *args: subprocess.run([COMMAND, *args], capture_output=True, text=True)
-    assert run('score', photos/'0.jpg').stdout.startswith('image,score,error')
-    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'report', 'app', 'course', 'train-backbone', 'bench', 'study'))
+    scored = run('score', photos/'0.jpg', photos/'1.jpg')
+    assert scored.stdout.startswith('image,score,warning,error') and len(scored.stdout.splitlines()) == 3
+    assert scored.stderr == '2 scored, 0 failed, 0 skipped\n'   # no bar where nobody looks
+    assert all(f'  {command}  ' in run('--help').stdout for command in ('demo', 'pretrain', 'import-prompts', 'adapt', 'score', 'explain', 'report', 'app', 'course', 'train-backbone', 'bench', 'study', 'push', 'export-onnx'))
     failed = run('score', photos/'missing.jpg')
     assert failed.returncode == 2 and 'missing.jpg' in failed.stderr and 'Traceback' not in failed.stderr
 
@@ -47,16 +52,18 @@ def test_direction_of_a_dmos_can_be_said(photos, tmp_path, flag, first):
     table.to_csv(photos/'dmos.csv', index=False)
     command = [COMMAND, 'adapt', photos, 'dmos.csv', '--out', tmp_path/'s', '--epochs', '1', '--folds', '0']
     assert '--higher-is-better' in subprocess.run(command, capture_output=True, text=True).stderr
-    assert f'{first} is better' in subprocess.run([*command, flag], capture_output=True, text=True).stdout
+    assert f'{first} is better' in subprocess.run([*command, flag], capture_output=True, text=True).stderr
 
 def test_adapt_says_what_it_read_and_how_good_it_is(photos, tmp_path):
     table = pd.read_csv(photos/'ratings.csv').rename(columns=dict(image='foto', mos='note'))
     table.insert(0, 'id', range(1, 13))
     table.to_csv(photos/'noten.csv', index=False)
-    said = subprocess.run([COMMAND, 'adapt', photos, 'noten.csv', '--out', tmp_path/'s', '--epochs', '1', '--folds', '2'], capture_output=True, text=True).stdout
-    assert "12 photographs, column 'note' as the score, 0 to 1" in said and 'Cross-validated on 12 photographs' in said and 'bias' in said
+    ran = subprocess.run([COMMAND, 'adapt', photos, 'noten.csv', '--out', tmp_path/'s', '--epochs', '1', '--folds', '2'], capture_output=True, text=True)
+    assert "12 photographs, column 'note' as the score, 0 to 1" in ran.stderr and 'give --scale if' in ran.stderr
+    assert 'Cross-validated on 12 photographs' in ran.stdout and 'bias' in ran.stdout and 'epoch' not in ran.stderr
+    assert json.loads((tmp_path/'s'/'card.json').read_text(encoding='utf-8'))['about']['folds'] == 2
     scores = subprocess.run([COMMAND, 'score', photos, '--scorer', tmp_path/'s'], capture_output=True, text=True).stdout
-    assert scores.startswith('image,score,predicted,low,high,error')
+    assert scores.startswith('image,score,predicted,low,high,warning,error')
 
 def test_class_and_teacher_get_their_chapters(tmp_path, monkeypatch, capsys):
     assert call(monkeypatch, capsys, 'course', ROOT/'nbs'/'course', '--out', tmp_path/'class')[0] == 0
@@ -78,7 +85,7 @@ def test_adapt_then_score(photos, monkeypatch, capsys):
     scorer, table = photos.parent/'scorer', photos.parent/'scores.csv'
     assert call(monkeypatch, capsys, 'adapt', photos, 'ratings.csv', '--out', scorer, '--epochs', 1)[0] == 0
     (photos/'torn.jpg').write_bytes((photos/'0.jpg').read_bytes()[:300])
-    assert call(monkeypatch, capsys, 'score', photos, '--scorer', scorer, '--out', table)[0] == 0
+    assert call(monkeypatch, capsys, 'score', photos, '--scorer', scorer, '--out', table)[0] == 3
     scores = pd.read_csv(table)
     assert len(scores) == 13 and scores.score.isna().sum() == 1
     assert 'torn.jpg' in scores[scores.score.isna()].error.item()
@@ -132,3 +139,124 @@ def test_mistakes_on_the_command_line(args, named, photos, monkeypatch, capsys):
     assert status == 2 and named in err and 'Traceback' not in err
     if err.startswith('grmp-iqa:'): assert err.strip().count('\n') == 0
     assert not out.exists() and sorted(photos.iterdir()) == before
+
+
+# --- starting
+
+HEAVY = ('torch', 'pandas', 'scipy', 'matplotlib', 'fastai', 'open_clip', 'torchvision', 'IPython', 'PIL')
+
+def fresh(code, *args, **kwargs):
+    "A fresh Python that runs `code`"
+    return subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, **kwargs)
+
+def test_help_imports_nothing_heavy():
+    commands = list(get_command(load_app()).commands)
+    told = fresh(f"""
+import contextlib, io, sys
+from grmp_iqa.cli import load_app
+load_app()
+from grmp_iqa.use.console import run
+with contextlib.redirect_stdout(io.StringIO()):
+    for args in [['--help'], ['--version'], *[[c, '--help'] for c in sys.argv[1:]]]: assert run(args) == 0
+print([m for m in {HEAVY} if m in sys.modules])
+""", *commands)
+    assert told.stdout == '[]\n', told.stderr
+
+def test_scoring_imports_what_scores(photos):
+    told = fresh("""
+import sys
+from grmp_iqa.use.console import run
+from grmp_iqa.cli import load_app
+load_app()
+run(['score', *sys.argv[1:]])
+print([m for m in ('torch._dynamo', 'transformers', 'timm', 'fastai', 'matplotlib', 'kornia', 'sklearn', 'scipy.stats', 'IPython') if m in sys.modules])
+""", photos/'0.jpg', '--quiet')
+    assert told.stdout.splitlines()[-1] == '[]' and told.stderr == ''
+
+
+# --- what is said, and where
+
+def typed(*args, **kwargs):
+    "A command, run in this process"
+    return CliRunner().invoke(load_app(), [str(a) for a in args], prog_name='grmp-iqa', **kwargs)
+
+def test_a_list_on_stdin_as_json(photos):
+    (photos/'torn.jpg').write_bytes((photos/'0.jpg').read_bytes()[:300])
+    ran = typed('score', photos/'5.jpg', '-', '--json', '--quiet', input=f"{photos/'0.jpg'}\n\n{photos/'torn.jpg'}\0{photos/'3.jpg'}\n")
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.exit_code == 3 and ran.stderr == ''
+    assert [Path(row['image']).name for row in rows] == ['5.jpg', '0.jpg', 'torn.jpg', '3.jpg']
+    assert [row['score'] is None for row in rows] == [False, False, True, False] and rows[2]['error']
+
+def test_results_as_an_object(photos, tmp_path):
+    ran = typed('score', photos, '--out', tmp_path/'s.csv', '--json')
+    assert json.loads(ran.stdout) == dict(table=str(tmp_path/'s.csv'), scored=12, failed=0, kept=0, skipped={'no image by its name': 1})
+    again = typed('score', photos, '--out', tmp_path/'s.csv', '--json')
+    assert json.loads(again.stdout)['kept'] == 12
+    prompts = typed('pretrain', '--references', photos, '--size', 64, '--epochs', 1, '--out', tmp_path/'p.safetensors', '--json', '--quiet')
+    facts = json.loads(prompts.stdout)
+    assert facts['prompts'] == str(tmp_path/'p.safetensors') and len(facts['history']) == 2 and prompts.stderr == ''
+    assert sorted(f.name for f in tmp_path.iterdir()) == ['p.safetensors', 'photos', 's.csv']   # no checkpoint stays behind
+
+def test_bars_only_on_a_terminal(photos, monkeypatch, capsys):
+    assert '\r' not in call(monkeypatch, capsys, 'score', photos)[1]
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    assert '\r' in call(monkeypatch, capsys, 'score', photos)[1] and '\r' not in call(monkeypatch, capsys, 'score', photos, '--quiet')[1]
+
+
+# --- mistakes
+
+FLOATS = [(name, p.opts[-1], p.nargs) for name, c in get_command(load_app()).commands.items() for p in c.params
+          if isinstance(p.default, float) or p.name in ('scale', 'valid', 'inner_lr', 'outer_lr')]
+
+@pytest.mark.parametrize('command, option, n', FLOATS, ids=lambda v: str(v))
+def test_what_is_no_number_is_refused(command, option, n, photos, tmp_path):
+    needed = dict(adapt=[photos, 'ratings.csv'], report=[photos], app=[photos], explain=[photos/'0.jpg'], score=[photos]).get(command, [])
+    for value in ('nan', 'inf'):
+        ran = typed(command, *needed, option, *[value]*n)
+        assert ran.exit_code == 2 and option in ran.stderr and 'Traceback' not in ran.stderr
+
+@pytest.mark.parametrize('args, said', [
+    (['adapt', 'PHOTOS', 'ratings.csv', '--lam', '5000'], "--lam 5000"),
+    (['adapt', 'PHOTOS', 'ratings.csv', '--scale', '5', '1'], '--scale'),
+    (['demo', '--drawn', '--photos', 'PHOTOS', '--ratings', 'ratings.csv', '--out', 'OUT'], '--drawn makes'),
+    (['pretrain', '--inner', 'adam', '--order', '2'], '--inner sgd'),
+    (['import-prompts', 'hf://nobody/nothing/none.pt'], '--download'),
+    (['score', 'PHOTOS', '--scorer', 'hf://nobody/nothing'], '--download')])
+def test_messages_speak_of_options(args, said, photos, monkeypatch, capsys):
+    status, err = call(monkeypatch, capsys, *[a.replace('PHOTOS', str(photos)).replace('OUT', str(photos.parent/'out')) for a in args])
+    assert status == 2 and said in err and 'True' not in err and '=' not in err.replace(str(photos), '')
+
+@pytest.mark.parametrize('command, named', [('score', ['--batch-size', '--workers', '--precision', '--device']), ('study', ['--device'])])
+def test_memory_that_runs_out(command, named, photos, monkeypatch, capsys):
+    "The advice is for this command"
+    def full(*args, **kwargs): raise torch.OutOfMemoryError('no more')
+    monkeypatch.setattr('grmp_iqa.use.archive.score_archive', full); monkeypatch.setattr('grmp_iqa.evidence.study.study', full)
+    status, err = call(monkeypatch, capsys, command, *([photos] if command == 'score' else ['inner']))
+    assert status == 2 and [w.strip(',.') for w in err.split() if w.startswith('--')] == named
+
+@pytest.mark.parametrize('module', ['typer', 'torch', 'pandas', 'grmp_iqa.use.archive'])
+def test_ctrl_c_while_importing(module, photos):
+    "One line, whatever is being imported"
+    ran = fresh("""
+import os, signal, sys
+wanted = sys.argv.pop(1)
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted: os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop())
+from grmp_iqa.cli import main
+main()
+""", module, 'score', photos/'0.jpg')
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, '', 'grmp-iqa: stopped.\n')
+
+def test_nobody_reads_on_and_a_full_disk():
+    "Neither is a traceback"
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run([COMMAND, '--help'], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (141, '')
+    if not Path('/dev/full').exists(): return
+    with open('/dev/full', 'w') as full: ran = subprocess.run([COMMAND, '--help'], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.returncode == 2 and 'no space left' in ran.stderr and ran.stderr.count('\n') == 1

@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/measures.html.md"""
 # %% auto #0
 __all__ = ['rows_of', 'demo', 'bench_command', 'study_command', 'course_command']
 
-# %% ../../nbs/use/85_measures.ipynb #6cc6cb05
+# %% ../../nbs/use/85_measures.ipynb #de6902b2
 import json
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from ..core import IQAError, check_name
 from .options import *
 from .console import command, tell
 
-# %% ../../nbs/use/85_measures.ipynb #8d88024a
+# %% ../../nbs/use/85_measures.ipynb #219eb3c2
 def rows_of(
     file:Path # a CSV that a command wrote
 ) -> list: # of dictionaries; empty where there is no such file
@@ -25,7 +25,7 @@ def rows_of(
     if not file.is_file(): return []
     with file.open(encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
 
-# %% ../../nbs/use/85_measures.ipynb #38f5ca77
+# %% ../../nbs/use/85_measures.ipynb #fe263c03
 @command()
 def demo(
     out:DemoFolder = Path('grmp-iqa-demo'),
@@ -51,7 +51,7 @@ def demo(
          f"{table.to_string(index_names=False)}\n\nOpen {out/'report.html'}",
          report=out/'report.html', table=json.loads(table.to_json(orient='index')))
 
-# %% ../../nbs/use/85_measures.ipynb #035d3eae
+# %% ../../nbs/use/85_measures.ipynb #3125ae6f
 @command('bench')
 def bench_command(
     subject:Subject = 'tiny', out:BenchFolder = Path('grmp-iqa-bench'), photos:RatedFolder = None,
@@ -81,7 +81,7 @@ def bench_command(
         text = '\n'.join(f'| {m} | {v} |' for m,v in table.itertuples(index=False))
     tell(f'{text}\nThe table is in {out}', folder=out, table=rows_of(out/'table.csv'))
 
-# %% ../../nbs/use/85_measures.ipynb #e0d86621
+# %% ../../nbs/use/85_measures.ipynb #182d08cd
 @command('study')
 def study_command(
     which:StudyPart, out:StudyFolder = Path('grmp-iqa-study'), draws:StudyDraws = None, full:FullStudy = False,
@@ -96,7 +96,7 @@ def study_command(
     tell((out/'table.md').read_text(encoding='utf-8') + f"\nThe table and its figure are in {out}", folder=out,
          table=rows_of(out/'table.csv'))
 
-# %% ../../nbs/use/85_measures.ipynb #3bd430a5
+# %% ../../nbs/use/85_measures.ipynb #5e457126
 @command('course')
 def course_command(
     chapters:Chapters,

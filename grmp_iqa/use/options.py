@@ -10,7 +10,8 @@ __all__ = ['Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download',
            'RecipeName', 'Variant', 'InnerRate', 'OuterRate', 'InnerSteps', 'TasksPerStep', 'Inner', 'Outer',
            'SupportSize', 'QuerySize', 'Whole', 'Order', 'TextTokens', 'VisualTokens', 'MicroBatch', 'Workers',
            'HeldOut', 'Epochs', 'Size', 'Checkpoint', 'Prompts', 'Recipe', 'BatchOfSteps', 'Rule', 'ScorerName',
-           'BatchSize', 'Paths', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'ReportFile', 'AsJson',
+           'BatchSize', 'Paths', 'Scores', 'GoOn', 'BatchWorkers', 'ScorerArgument', 'Repository', 'License', 'Private',
+           'DryRun', 'OnnxFile', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'ReportFile', 'AsJson',
            'GivenRatings', 'Folds', 'Held', 'RatingScale', 'LogFile', 'Port', 'Chapters', 'ClassFolder', 'Solutions',
            'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts', 'ReleasedPrompts',
            'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom', 'Methods', 'BenchEpochs',
@@ -41,9 +42,9 @@ Precision = Annotated[str, option("Precision of matrix multiplications: 'float32
 BackboneName = Annotated[str, option("The CLIP to start from: 'tiny' (ships with the package), any open_clip model, "
                                      "such as ViT-B-16-quickgelu, or a folder.")]
 Weights = Annotated[Path|None, option("File of the backbone's weights, for a model that is not on this machine yet.")]
-Download = Annotated[bool, option('Allow fetching weights that are not on this machine.')]
+Download = Annotated[bool, option('Allow fetching weights or a scorer that are not on this machine.')]
 
-# %% ../../nbs/use/54_options.ipynb #9a80a37e
+# %% ../../nbs/use/54_options.ipynb #75359446
 Quiet = Annotated[bool, typer.Option('--quiet', '-q', help='Say nothing but the result, or what went wrong.')]
 Json = Annotated[bool, typer.Option('--json', help='Print the result as JSON.')]
 
@@ -110,7 +111,8 @@ Workers = Annotated[int|None, option('Photographs decoded at a time; by default 
 HeldOut = Annotated[int, option('Distortions held out to choose the best epoch by; 0 keeps the last epoch.', min=0)]
 Epochs = Annotated[int|None, option('Epochs; in each, every kind of distortion is one task.', min=1)]
 Size = Annotated[int, option('Side of the distorted images, in pixels; databases keep theirs.', min=32)]
-Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from if it is there.')]
+Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from; it is kept, to add '
+                                              'epochs later. By default a hidden file beside --out, removed at the end.')]
 
 # %% ../../nbs/use/54_options.ipynb #d6ee221a
 Prompts = Annotated[str, option("File of prompts that `pretrain` or `import-prompts` wrote; 'released:FILE' for a file "
@@ -119,12 +121,24 @@ Recipe = Annotated[str, option("How to train: 'quick', or 'paper' for what the a
 BatchOfSteps = Annotated[int|None, option('Photographs in a step of training, fewer need less memory; by default what '
                                           'the recipe says.', min=1)]
 Rule = Annotated[str, option("Gradient regularisation: 'aligned' (paper), 'conflicting' or 'none'.")]
-ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, 'released:FILE' for a fine-tuned file of "
-                                   "the authors, or a backbone's name to score untrained.")]
+ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, hf://owner/repository on the hub, "
+                                   "'released:FILE' for a fine-tuned file of the authors, or a backbone's name to "
+                                   "score untrained.")]
 BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. '
                                        'Fewer need less memory.', min=1)]
 Paths = Annotated[list[Path], typer.Argument(help='Photographs, and folders of photographs; - reads their paths from '
                                                   'stdin, one a line.', show_default=False)]
+Scores = Annotated[Path, option('Table to write: a .csv, a .jsonl, or a folder for parquet; - prints it.')]
+GoOn = Annotated[bool, typer.Option('--resume/--no-resume', help='Go on with a table of ours that is there, or '
+                                                                 'replace it.')]
+BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; by default one for each core.', min=1)]
+ScorerArgument = Annotated[str, typer.Argument(help="A scorer: a folder, a backbone's name, or hf://owner/repository.")]
+Repository = Annotated[str, typer.Argument(help='Its name on the hub, owner/name.')]
+License = Annotated[str|None, option("Licence of what is shared, a name of the hub's list such as cc-by-4.0; by "
+                                     'default the page says that none was given.')]
+Private = Annotated[bool|None, typer.Option('--private/--public', help='Who may see it; by default what the hub does.')]
+DryRun = Annotated[Path|None, option('Folder to write the files and the page into; then nothing is uploaded.')]
+OnnxFile = Annotated[Path, option('ONNX file to write.')]
 
 # %% ../../nbs/use/54_options.ipynb #bb1d2a69
 ExplainFolder = Annotated[Path, option('Folder for the page and the figures; one that this command wrote is replaced.')]

@@ -7,12 +7,12 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/startup.html.md"""
 # %% auto #0
 __all__ = ['absent', 'Later', 'later', 'light_open_clip']
 
-# %% ../../nbs/use/80_startup.ipynb #14e5bf86
+# %% ../../nbs/use/80_startup.ipynb #7fca17fe
 import importlib, sys
 from contextlib import contextmanager
 from types import ModuleType
 
-# %% ../../nbs/use/80_startup.ipynb #94634e10
+# %% ../../nbs/use/80_startup.ipynb #54165364
 @contextmanager
 def absent(
     *names:str # of modules
@@ -24,7 +24,7 @@ def absent(
     finally:
         for n in new: del sys.modules[n]
 
-# %% ../../nbs/use/80_startup.ipynb #5f3d654f
+# %% ../../nbs/use/80_startup.ipynb #648332e1
 class Later(ModuleType):
     "Stands for a module: the functions taken from it import the real one when they are called."
     def __getattr__(self,
@@ -45,7 +45,7 @@ def later(
         try: yield
         finally: del sys.modules[name]
 
-# %% ../../nbs/use/80_startup.ipynb #d645e715
+# %% ../../nbs/use/80_startup.ipynb #66211ac0
 def light_open_clip():
     "Import open_clip without what a saved scorer never calls; does nothing where it was imported before."
     if 'open_clip' in sys.modules: return
