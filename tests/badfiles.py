@@ -73,3 +73,36 @@ def flipped(data, seed, bits=1, first=0):
     rng, out = random.Random(seed), bytearray(data)
     for _ in range(bits): out[rng.randrange(first, len(out))] ^= 1 << rng.randrange(8)
     return bytes(out)
+
+
+def of_every_kind():
+    "Small sound files, by name: every format that can be written here"
+    image, other = photo(), photo(seed=1).rotate(9)
+    files = {'jpeg': saved(image, 'JPEG'), 'progressive': saved(image, 'JPEG', progressive=True), 'grey': saved(image.convert('L'), 'JPEG'),
+             'cmyk': saved(image.convert('CMYK'), 'JPEG'), 'png': saved(image, 'PNG'), 'palette': saved(image.quantize(16), 'PNG'),
+             'gif': saved(image, 'GIF'), 'webp': saved(image, 'WEBP'), 'lossless': saved(image, 'WEBP', lossless=True),
+             'tiff': tiff(np.asarray(image)), 'deflate': tiff(np.asarray(image).astype(np.uint16)*257, deflate=True),
+             'lzw': saved(image, 'TIFF', compression='tiff_lzw'), 'bmp': saved(image, 'BMP'), 'jp2': saved(image, 'JPEG2000'), 'ppm': saved(image, 'PPM'),
+             'plain': b'P3 40 40 255 ' + b'1 2 3 '*1600, 'mpo': saved(image, 'MPO', save_all=True, append_images=[other])}
+    for kind in ('GIF', 'WEBP', 'PNG'): files[f'moving {kind}'] = saved(image, kind, save_all=True, append_images=[other])
+    return files
+
+
+def mutated(files, rng):
+    "One of the files with its bytes changed in one of five ways"
+    data, how = bytearray(rng.choice(list(files.values()))), rng.randrange(5)
+    if how == 0:
+        for _ in range(rng.choice((1, 3, 20))): data[rng.randrange(min(len(data), 300))] = rng.choice((0, 255, rng.randrange(256)))
+    elif how == 1:
+        at = rng.randrange(len(data))
+        data[at:at] = rng.randbytes(rng.choice((1, 4, 1000)))
+    elif how == 2:
+        at = rng.randrange(len(data))
+        del data[at:at + rng.choice((1, 4, 200))]
+    elif how == 3:
+        at = rng.randrange(min(len(data) - 4, 400))
+        data[at:at + 4] = rng.choice((b'\xff'*4, b'\x7f\xff\xff\xff', bytes(4), b'\0\1\0\0', b'\xff\xff\0\0'))
+    else:
+        other = rng.choice(list(files.values()))
+        data[rng.randrange(len(data)):] = other[rng.randrange(len(other)):]
+    return bytes(data)

@@ -1,5 +1,5 @@
 "Many bad and odd files: each ends in a score or in one sentence, and what was guessed is said."
-import io, os, socket
+import io, os, random, socket
 
 import numpy as np
 import pytest
@@ -118,11 +118,7 @@ def test_an_error_of_any_kind_is_a_sentence(monkeypatch):
 
 
 # ---- every format, cut and flipped ----
-FILES = {'jpeg': bad.saved(PHOTO, 'JPEG'), 'progressive': bad.saved(PHOTO, 'JPEG', progressive=True), 'grey': bad.saved(PHOTO.convert('L'), 'JPEG'),
-         'cmyk': bad.saved(PHOTO.convert('CMYK'), 'JPEG'), 'png': bad.saved(PHOTO, 'PNG'), 'palette': bad.saved(PHOTO.quantize(16), 'PNG'),
-         'gif': bad.saved(PHOTO, 'GIF'), 'webp': bad.saved(PHOTO, 'WEBP'), 'lossless': bad.saved(PHOTO, 'WEBP', lossless=True),
-         'tiff': bad.tiff(PIXELS), 'deflate': bad.tiff(DEEP, deflate=True), 'lzw': bad.saved(PHOTO, 'TIFF', compression='tiff_lzw'),
-         'bmp': bad.saved(PHOTO, 'BMP'), 'jp2': bad.saved(PHOTO, 'JPEG2000'), 'ppm': bad.saved(PHOTO, 'PPM')}
+FILES = bad.of_every_kind()
 
 @pytest.mark.parametrize('kind', FILES)
 def test_whole_files_have_no_notes(kind): assert crops_or_sentence(FILES[kind]) == ('', [])
@@ -133,6 +129,10 @@ def test_cut_and_flipped_files(kind):
     for share in (.02, .3, .6, .95): crops_or_sentence(data[:int(len(data)*share)])
     for seed in range(25): crops_or_sentence(bad.flipped(data, seed, bits=1 + 7*(seed % 3)))
     for seed in range(10): crops_or_sentence(data[:32] + np.random.default_rng(seed).bytes(len(data) - 32))
+
+def test_mutated_files():
+    rng = random.Random(0)
+    for _ in range(500): crops_or_sentence(bad.mutated(FILES, rng))
 
 def test_each_flipped_bit_of_the_pixels_of_a_png_is_noticed():
     data = FILES['png']
@@ -216,7 +216,7 @@ def test_a_broken_profile_is_said(kind):
     assert 'profile' in same(bad.saved(PHOTO, kind, **how), PIXELS, 4)[0]
 
 def test_a_jpeg_and_a_png_of_its_pixels_are_the_same_to_the_network():
-    large = Image.fromarray((np.asarray(PHOTO.resize((2400, 1800))) + np.random.default_rng(0).normal(0, 9, (1800, 2400, 1))).clip(0, 255).astype(np.uint8))
+    large = Image.fromarray((np.asarray(PHOTO.resize((1800, 1300))) + np.random.default_rng(0).normal(0, 9, (1300, 1800, 1))).clip(0, 255).astype(np.uint8))
     data = bad.saved(large, 'JPEG', quality=90)
     assert (CROPS.fixed(data) == CROPS.fixed(bad.saved(Image.open(io.BytesIO(data)), 'PNG', compress_level=1))).all()
 

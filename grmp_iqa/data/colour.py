@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 #: What a profile may describe, and Pillow's mode for it
 MODES = {'RGB ': 'RGB', 'GRAY': 'L', 'CMYK': 'CMYK', 'Lab ': 'LAB'}
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _transform(
     profile:bytes, # as it stands in the file
     mode:str # Pillow's, of the pixels
