@@ -11,7 +11,7 @@ __all__ = ['REMEDIES', 'DUST', 'IQAError', 'ImageError', 'UnknownNameError', 'ch
 
 # %% ../nbs/00_core.ipynb #6f5766b0
 import ctypes, difflib, errno, fnmatch, functools, glob, json, logging, mmap, numpy as np, os
-import random, re, secrets, shutil, tempfile
+import random, re, secrets, shutil, tempfile, torch
 from contextlib import contextmanager, suppress
 from filelock import FileLock, Timeout
 from pathlib import Path
@@ -22,9 +22,12 @@ except ImportError: fcntl = None   # Windows has none
 # %% ../nbs/00_core.ipynb #5a49aecc
 class IQAError(ValueError):
     "A mistake that the user can mend; the message names the file or value, and the remedy."
+    def __init__(self, said=''): # fastai puts the name of a callback before what it finds in `args`
+        super().__init__(said)
+        self.said = said
     def __str__(self):
         "The message in one line, whatever a file or its name has put into it."
-        line = ''.join(c if c.isprintable() else ' ' for c in super().__str__())
+        line = ''.join(c if c.isprintable() else ' ' for c in str(self.said))
         return line if len(line) < 1500 else f'{line[:1000]} ... {line[-400:]}'
 
 class ImageError(IQAError):
@@ -160,13 +163,13 @@ def _check_place(path, inside=False):
     if path.is_symlink(): raise IQAError(f"'{path}' is a link to '{os.readlink(path)}': name the place itself.")
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise IQAError(f"'{path}' is neither a file nor a folder, but a device or the like: name another place.")
+    if not (path.name or inside): raise IQAError(f"'{path}' has no name that could be replaced: name another place.")
     parent = next(p for p in [path if inside else path.absolute().parent, *path.absolute().parents] if p.exists())
-    try:   # to make a folder tells more than permissions do, on a read-only disk or for root
-        probe = Path(tempfile.mkdtemp('.part', f'.{path.name}.', parent))
-        probe.rmdir()
-    except OSError as e:
-        e.filename = None
-        raise file_error(e, path) from e
+    try: (path if inside else path.with_name(f'.{path.name}.{"0"*8}.part')).lstat()   # is the name too long?
+    except FileNotFoundError: pass
+    except OSError as e: raise file_error(e, path) from e
+    if os.access(parent, os.W_OK | os.X_OK): return
+    raise file_error(OSError(errno.EACCES, '', str(path)))
 
 def check_out(
     path:str|Path, # file to be written at the end of some work
@@ -179,7 +182,7 @@ def check_out(
     if str(path) == '-':
         if stdout: return path
         raise IQAError("'-' is the output of the program, where this can't be written to: name a file.")
-    _check_place(path)
+    _check_place(settled(path))
     if path.is_dir(): raise IQAError(f"'{path}' is a folder: name a file.")
     if not path.exists() or not path.stat().st_size: return path
     try:

@@ -259,6 +259,7 @@ def bench_methods(
     opened = lambda specs: dict(open_benchmark(s, root, seed) for s in specs if s)
     source = next(iter(opened([transfer_from]).values()), None)
     check_folder(out, 'runs.csv', 'a folder of such runs')
+    out.mkdir(parents=True, exist_ok=True)
     with lock(out):
         results = evaluate(baselines, opened(benchmarks), shots, draws, out/'runs.csv', bb, prompts, seed=seed,
                            device=device, train_on=opened([train_on]) or None, source=source, **kwargs)

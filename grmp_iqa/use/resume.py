@@ -10,14 +10,13 @@ __all__ = ['plain', 'noted', 'training_state', 'set_training_state', 'Resume', '
 # %% ../../nbs/use/78_resume.ipynb #52496e08
 import hashlib, numpy as np, pandas as pd, shutil, time, torch, weakref
 from contextlib import contextmanager, suppress
-from fastai.basics import *
 from pathlib import Path
 
-from ..core import atomic_write, check_folder, lock, open_folder, read_kept, without_path
-from ..data.splits import few_shot_splits
+from ..core import atomic_write, lock, open_folder, read_kept, without_path
 from ..clip.backbones import Backbone
-from ..learner import IQADataLoaders, IQALearner, iqa_learner
+from ..learner import IQALearner
 from ..evidence.evaluation import weights_stamp
+from fastai.basics import *   # after our own, which keep its warnings quiet
 
 # %% ../../nbs/use/78_resume.ipynb #5b7ea603
 def plain(
