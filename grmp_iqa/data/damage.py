@@ -65,7 +65,7 @@ def jpeg_step(
     jumps = _block_steps(a, wide, high)
     n, edge = jumps.shape[1], max(2, jumps.shape[1]//16)
     sums = np.pad(np.stack([jumps, jumps**2]).cumsum(2), ((0, 0), (0, 0), (1, 0), (0, 0)))
-    mean, square = (sums[:,:-1,-1:] - sums[:,:-1] + sums[:,1:])/n   # of a path: row r from group c on, row r+1 before it
+    mean, square = (sums[:,:-1,-1:] - sums[:,:-1] + sums[:,1:])/n   # of a path: row r from group c, row r+1 before it
     clear = np.abs(mean)/np.sqrt(square - mean**2 + 4)
     clear[:,:edge] = clear[:,n-edge+1:] = 0
     for r, k in zip(*np.nonzero(clear.max(1) > .8)):
