@@ -215,7 +215,7 @@ def _read_scores(
 )->pd.Series: # float scores as given
     "The scores; raises `RatingsError` where one is missing, no number or infinite, or all are the same."
     score = _to_numbers(values)
-    bad = score.index[~np.isfinite(score)]
+    bad = score.index[~(score.abs() <= 1e300)]
     if len(bad):
         i = bad[0]; cell = values[i]
         empty = cell is None or cell != cell or not str(cell).strip()
@@ -252,7 +252,7 @@ def _scale_of(
     if scale is None: return _guess_scale(score)
     try: low,high = map(float, scale)
     except (TypeError, ValueError): low,high = 1,0
-    if not (np.isfinite([low,high]).all() and low < high):
+    if not -1e300 <= low < high <= 1e300:
         raise RatingsError(f"scale {scale!r} is no scale: give (low, high) such as (1, 5).")
     out = score.index[(score < low) | (score > high)]
     if len(out):

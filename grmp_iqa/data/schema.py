@@ -35,8 +35,9 @@ def check_number(
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if number and low <= value <= high and value != math.inf and not (whole and value % 1):
         return int(value) if whole else value
-    kind, ends = 'whole number' if whole else 'number', f'to {high:g}' if high < math.inf else 'on'
-    raise IQAError(f"{what}={_shown(value)} can't be used: give a {kind} from {low:g} {ends}.")
+    text = lambda v: f'{v:,.0f}' if v >= 1000 else f'{v:g}'
+    kind, ends = 'whole number' if whole else 'number', f'to {text(high)}' if high < math.inf else 'on'
+    raise IQAError(f"{what}={_shown(value)} can't be used: give a {kind} from {text(low)} {ends}.")
 
 # %% ../../nbs/data/03_schema.ipynb #18f7debf
 #: Argument -> lowest value, highest value, and whether it is a whole number
@@ -208,8 +209,8 @@ _Name = Annotated[str, Field(max_length=500)]
 
 class ScaleCard(Card):
     "The scale of the ratings that a scorer was adapted to."
-    low: _real(-1e9, 1e9)
-    high: _real(-1e9, 1e9)
+    low: _real(-1e300, 1e300)
+    high: _real(-1e300, 1e300)
     higher_is_better: bool
 
     @model_validator(mode='after')
