@@ -28,7 +28,7 @@ from .data.files import find_images
 from .data.schema import ScorerCard, in_range, read_json, valid
 from .data.ratings import to_scale
 from .data.calibration import Calibration, read_calibration
-from .clip.tensors import check_finite
+from .clip.tensors import shapes_only, check_finite
 from .clip.crops import Crops
 from .clip.backbones import build_visual, check_config, load_clip, own_crops
 from .clip.decoding import to_device
@@ -296,7 +296,7 @@ def _fill_net(
 ) -> tuple: # the network with its weights; (2,D) features of the texts
     "What a card and its file hold; `CheckpointError` where they do not belong together."
     try:
-        with torch.device('meta'): wanted = _empty_net(card).state_dict()
+        with shapes_only(): wanted = _empty_net(card).state_dict()
         text = torch.empty(2, card['backbone']['config']['embed_dim'], device='meta')
         state = read_fitting(file, {'text': text, **wanted})
         net, text = _empty_net(card), state.pop('text')

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..core import IQAError, check_device, check_name, say_once
 from ..data.schema import BackboneCard, NetworkSizes, check_number, read_json, valid
-from .tensors import TensorError, check_finite, read_pickled, read_safetensors
+from .tensors import shapes_only, TensorError, check_finite, read_pickled, read_safetensors
 from .crops import CLIP_MEAN, CLIP_STD, Crops
 
 # %% ../../nbs/clip/21_backbones.ipynb #6a5edbab
@@ -105,7 +105,7 @@ def fill(
     where # the file of the tensors, for the message
 ) -> nn.Module: # open_clip model in eval mode
     "The model of a configuration with its weights; `BackboneError` where the two do not fit."
-    with torch.device('meta'): wanted = build_clip(config).state_dict()
+    with shapes_only(): wanted = build_clip(config).state_dict()
     wrong = sorted(set(wanted) ^ set(state)) or [n for n,t in wanted.items() if t.shape != state[n].shape]
     if wrong:
         raise BackboneError(f"{where} does not fit the sizes that its card gives ({wrong[0]} is the first tensor that "

@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/images.html.md"""
 __all__ = ['called', 'open_image', 'show_images', 'image_tensor', 'tensor_image']
 
 # %% ../../nbs/data/10_images.ipynb #e1fd8899
-import io, numpy as np, os, textwrap, torch, matplotlib.pyplot as plt
+import io, numpy as np, os, textwrap, torch
 from PIL import Image, ImageOps
 
 from ..core import ImageError
