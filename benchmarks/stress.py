@@ -206,7 +206,7 @@ def main(args=None):
             print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1), flush=True)
             if not args.csv: continue
             old = pd.read_csv(args.csv) if args.csv.exists() else pd.DataFrame(dict(command=[]))
-            table = pd.concat([old[old.command != name], pd.DataFrame(rows[-1:])])
+            table = pd.DataFrame([*old[old.command != name].to_dict('records'), rows[-1]])
             with core.atomic_write(args.csv) as part: table.set_index('command').loc[[n for n in JOBS if n in set(table.command)]].to_csv(part)
     return pd.DataFrame(rows)
 

@@ -11,7 +11,7 @@ __all__ = ['REMEDIES', 'DUST', 'IQAError', 'ImageError', 'UnknownNameError', 'ch
 
 # %% ../nbs/00_core.ipynb #6f5766b0
 import ctypes, difflib, errno, fnmatch, functools, glob, json, logging, mmap, numpy as np, os
-import random, re, secrets, shutil, tempfile, torch
+import random, re, secrets, shutil
 from contextlib import contextmanager, suppress
 from filelock import FileLock, Timeout
 from pathlib import Path
@@ -22,9 +22,10 @@ except ImportError: fcntl = None   # Windows has none
 # %% ../nbs/00_core.ipynb #5a49aecc
 class IQAError(ValueError):
     "A mistake that the user can mend; the message names the file or value, and the remedy."
-    def __init__(self, said=''): # fastai puts the name of a callback before what it finds in `args`
+    def __init__(self, said=''): # kept, since fastai puts the name of a callback before what it finds in `args`
         super().__init__(said)
         self.said = said
+
     def __str__(self):
         "The message in one line, whatever a file or its name has put into it."
         line = ''.join(c if c.isprintable() else ' ' for c in str(self.said))
@@ -171,6 +172,7 @@ def _check_place(path, inside=False):
     if os.access(parent, os.W_OK | os.X_OK): return
     raise file_error(OSError(errno.EACCES, '', str(path)))
 
+# %% ../nbs/00_core.ipynb #ca1f1b90
 def check_out(
     path:str|Path, # file to be written at the end of some work
     ours:str|tuple = (), # texts of which such a file has one; without any, only a free name will do
@@ -193,8 +195,8 @@ def check_out(
 
 
 # %% ../nbs/00_core.ipynb #12fde7c4
-#: what operating systems put into folders by themselves
-DUST = ('.DS_Store', 'Thumbs.db', 'desktop.ini', '.lock')
+#: what operating systems put into folders by themselves, and what killed writers leave
+DUST = ('.DS_Store', 'Thumbs.db', 'desktop.ini', '.lock', '.*.lock', '.*.part')
 
 def check_folder(
     folder:str|Path, # where something is to be written
@@ -205,12 +207,15 @@ def check_folder(
     "Is this folder ours, or free? `IQAError` if it holds something else, or can't be written."
     folder = settled(folder)
     _check_place(folder, inside=folder.is_dir() and not whole)
-    names = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
+    known = lambda name, patterns: any(fnmatch.fnmatch(name, p) for p in patterns)
+    names = sorted(f.name for f in folder.iterdir() if not known(f.name, DUST)) if folder.is_dir() else []
     if folder.is_file() or names and not (marker and (folder/marker).is_file()):
         raise IQAError(f"'{folder}' exists and is not {what}: name another folder, or remove this one.")
-    others = [n for n in names if not any(fnmatch.fnmatch(n, p) for p in (*whole, *DUST))]
+    for room in list(folder.glob('.*.part')): settled(folder/room.name[1:-len('.00000000.part')])
+    others = [n for n in names if not known(n, whole)]
     if whole and others:
-        raise IQAError(f"'{folder}' also holds {others[0]!r}, which would be lost: name another folder, or move it away.")
+        raise IQAError(f"'{folder}' also holds {others[0]!r}, which would be lost: name another folder, or move that "
+                       "elsewhere.")
     return bool(names)
 
 # %% ../nbs/00_core.ipynb #d4603763

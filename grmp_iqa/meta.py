@@ -20,7 +20,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 
-from .core import atomic_write, check_name, set_seed
+from .core import atomic_write, check_name, set_seed, settled
 from .data.schema import check_numbers, in_range
 from .data.metrics import srcc
 from .clip.backbones import Backbone
@@ -311,7 +311,7 @@ def meta_pretrain(
     tasks, held = deal(tasks, held_out, recipe.variant == 'released', recipe.support, recipe.query, recipe.whole, seed)
     try:
         run = _Run(model, tasks, held, recipe, seed, workers)
-        if checkpoint and Path(checkpoint).exists(): run.load(checkpoint)
+        if checkpoint and settled(checkpoint).exists(): run.load(checkpoint)
         bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=None if progress else True)
         for _ in bar:
             run.one_epoch()

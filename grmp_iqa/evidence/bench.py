@@ -254,17 +254,14 @@ def bench_methods(
     bb, out = load_clip(backbone, device=device), Path(out)
     baselines = [find_baseline(m) for m in methods or (['GRMP-IQA'] if sweep else BASELINES)]
     variants = swept(baselines, sweep, bb, bb.prompts if prompts == 'auto' else prompts)
-    baselines += [v for those in variants.values() for v in those]
-    baselines += [b for c in checkpoints for b in checkpoint_baselines(c)]
+    baselines += sum([*variants.values(), *map(checkpoint_baselines, checkpoints)], [])
     opened = lambda specs: dict(open_benchmark(s, root, seed) for s in specs if s)
     source = next(iter(opened([transfer_from]).values()), None)
     check_folder(out, 'runs.csv', 'a folder of such runs')
-    out.mkdir(parents=True, exist_ok=True)
-    with lock(out):
+    with lock(out/'runs.csv'):
         results = evaluate(baselines, opened(benchmarks), shots, draws, out/'runs.csv', bb, prompts, seed=seed,
                            device=device, train_on=opened([train_on]) or None, source=source, **kwargs)
-        tables = _all_tables(results, variants)
-        _write(tables, plot_shots(results), out)
+        _write(tables := _all_tables(results, variants), plot_shots(results), out)
     return next(iter(tables.values()))
 
 # %% ../../nbs/evidence/44_bench.ipynb #899196fe
@@ -306,6 +303,12 @@ def _levels(file, backbone, zero_shot, images, folds, epochs, seed, progress):
         with atomic_write(file) as part: scores.to_csv(part, index=False)
     return read_kept(file, pd.read_csv)
 
+def _level_rows(scores, scenes):
+    "SRCC with the level, by how it was scored"
+    name = f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels'
+    return {f'{name}, {how}: SRCC with the level, {k}': interval_text(*v)
+            for how in scores.columns[3:] for k,v in level_report(scores, how).items()}
+
 def _other_rows(backbone, zero_shot):
     "How well it knows scenes, and how long a score takes."
     where = 'one core' if zero_shot.device.type == 'cpu' else str(zero_shot.device)
@@ -330,18 +333,16 @@ def bench_tiny(
     bb, images = load_clip(backbone, device=device), _pristine(pristine)
     table = leave_out_shipped(read_ratings(ratings, photos), str(photos)) if both_given(photos, ratings) else None
     named = dict(photos=photos, ratings=ratings, pristine=pristine)
-    folders = {k: v and Path(v).resolve().name for k,v in named.items()} | dict(rated=0 if table is None else len(table))
-    settings = folders | dict(backbone=without_path(bb.name), weights=weights_stamp(bb), draws=draws, folds=folds,
-                              pretrain_epochs=pretrain_epochs, seed=seed)
+    folders = {k: v and Path(v).resolve().name for k,v in named.items()}
+    settings = folders | dict(rated=0 if table is None else len(table), backbone=without_path(bb.name),
+                              weights=weights_stamp(bb), draws=draws, folds=folds, pretrain_epochs=pretrain_epochs,
+                              seed=seed)
     out, zero_shot = open_folder(out, settings), Scorer.from_model(QualityCLIP(bb, text_tokens=0))
     with lock(out):
         rows = rated_rows(table, bb, out, draws=draws, seed=seed, progress=progress) if photos else {}
         scores = _levels(out/'levels.csv', bb, zero_shot, images, folds, pretrain_epochs, seed, progress)
         scenes = f'{len(images)} {"pristine photographs" if pristine else "drawn scenes"}'
-        for how in scores.columns[3:]:
-            for k,v in level_report(scores, how).items():
-                rows[f'{scenes} x {len(DISTORTIONS)} kinds x 5 levels, {how}: SRCC with the level, {k}'] = interval_text(*v)
-        rows |= _other_rows(bb, zero_shot)
+        rows |= _level_rows(scores, scenes) | _other_rows(bb, zero_shot)
         measures = pd.DataFrame({'measure': rows.keys(), 'value': rows.values()})
         with atomic_write(out/'table.csv') as part: measures.to_csv(part, index=False)
     return measures

@@ -312,16 +312,14 @@ def run_demo(
     bb, table = load_clip(backbone, device=device), demo_target(photos, ratings, drawn, seed, **columns)
     epochs = epochs or recipe_settings('quick', bb)['epochs']
     split = protocol_splits(table, shots, draws, seed)[0]   # too few images: say so before anything is written
-    named = lambda path: path and Path(path).resolve().name   # what is shared tells nothing of somebody's folders
-    settings = dict(photos=named(photos), ratings=named(ratings), drawn=drawn, **columns, shots=shots, draws=draws,
-                    backbone=without_path(bb.name), epochs=epochs, pretrain_epochs=pretrain_epochs, seed=seed)
-    out = open_folder(out, settings | dict(table=split.table, weights=weights_stamp(bb)))
-    with lock(out):
+    settings = dict(photos=without_path(photos and Path(photos).resolve()), ratings=without_path(ratings), drawn=drawn,
+                    **columns, shots=shots, draws=draws, backbone=without_path(bb.name), epochs=epochs,
+                    pretrain_epochs=pretrain_epochs, seed=seed)
+    with lock(out := open_folder(out, settings | dict(table=split.table, weights=weights_stamp(bb)))):
         prompts = pretrained_prompts(out/'prompts.safetensors', bb, pretrain_epochs, seed=seed, progress=progress)
         results = evaluate(HALVES, table, (shots,), draws, out/'runs.csv', bb, prompts,
                            epochs=epochs, seed=seed, device=device, progress=progress)
         test, angles = first_draw(out, Setting(bb, table, prompts, epochs=epochs, seed=seed, device=device), split)
-        summary = demo_table(results)
-        _keep(summary, out/'table.csv')
+        _keep(summary := demo_table(results), out/'table.csv')
         write_report(out, settings, results, summary, table, test, angles)
     return summary

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-from ..core import IQAError, atomic_write, check_folder, check_name, lock
+from ..core import IQAError, atomic_write, check_folder, check_name, lock, settled
 from ..data.schema import in_range
 from ..clip.checkpoints import read_checkpoint
 from .photographs import Photographs, load_photographs
@@ -174,6 +174,13 @@ def save_tiny(
         (Path(part)/'open_clip_config.json').write_text(json.dumps(config, indent=1), encoding='utf-8')
     return Path(folder)
 
+# %% ../../nbs/tiny/64_recipe.ipynb #1c80162e
+def _finished(folder, state):
+    "Was a training stopped after it had written its folder, when only its state was left to remove?"
+    if not (done := state.exists() and (folder/'open_clip_config.json').exists()): check_folder(folder)
+    else: state.unlink()
+    return done
+
 # %% ../../nbs/tiny/64_recipe.ipynb #7decffe4
 @in_range
 def train_backbone(
@@ -190,13 +197,10 @@ def train_backbone(
 ) -> Path: # the folder
     "Train a tiny CLIP from nothing, or go on with a training that was stopped; `IQAError` where something is already."
     folder, state, threads = Path(folder), Path(f'{folder}.training'), torch.get_num_threads()
-    if state.exists() and (folder/'open_clip_config.json').exists():   # it was stopped after the last line but one
-        state.unlink()
-        return folder
-    check_folder(folder)
+    if _finished(folder, state): return folder
     shown = load_photographs(photos, f'{folder}.photographs.csv', progress=progress) if photos else None
     run = Training(seed, shown, words)
-    if state.exists(): run.load(state)
+    if settled(state).exists(): run.load(state)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))   # a core for each worker
     try:
         with lock(state): fit_tiny(run, steps, minutes if steps or minutes else 60., workers, state, progress)

@@ -12,7 +12,7 @@ import hashlib, numpy as np, pandas as pd, shutil, time, torch, weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core import atomic_write, lock, open_folder, read_kept, without_path
+from ..core import atomic_write, lock, open_folder, read_kept, settled, without_path
 from ..clip.backbones import Backbone
 from ..learner import IQALearner
 from ..evidence.evaluation import weights_stamp
@@ -26,7 +26,7 @@ def plain(
     if value is None or isinstance(value, (bool, str, Tensor)): return value
     if isinstance(value, np.generic): return value.item()
     if isinstance(value, (int, float)): return value
-    if isinstance(value, np.ndarray): return torch.from_numpy(value.astype(np.int64) if value.dtype.kind == 'u' else value)
+    if isinstance(value, np.ndarray): return torch.from_numpy(value.astype(np.int64))   # the state of a generator
     if isinstance(value, dict): return {k: plain(v) for k,v in value.items()}
     if isinstance(value, (list, tuple, L)): return [plain(v) for v in value]
     raise TypeError(f'a checkpoint holds no {type(value).__name__}')
@@ -50,7 +50,8 @@ def training_state(
     moving = {id(p) for p in learn.opt.param_lists.concat()} | {id(b) for b in learn.model.buffers()}
     model = {n: t for n,t in learn.model.state_dict(keep_vars=True).items() if id(t) in moving}
     return where | dict(model={n: t.detach() for n,t in model.items()}, opt=plain(learn.opt.state_dict()),
-                        random=plain(get_random_states()), loaders=plain([dl.rng.getstate() for dl in learn.dls.loaders]),
+                        random=plain(get_random_states()),
+                        loaders=plain([dl.rng.getstate() for dl in learn.dls.loaders]),
                         callbacks={cb.name: noted(cb) for cb in learn.cbs})
 
 def set_training_state(
@@ -95,12 +96,14 @@ def before_fit(self:Resume):
     if self.last() is not self.learn:
         self.last, self.fits, self.rest, self.learners = weakref.ref(self.learn), 0, 0., self.learners + 1
     self.fits, self.learn.epochs_done = self.fits + 1, 0
-    if not self.file.exists(): return
+    if not settled(self.file).exists(): return
     state = read_kept(self.file, partial(torch.load, weights_only=True, map_location='cpu'))
     if state['fit'] < self.fits: return   # written by this run, one fit ago
     if state['fit'] > self.fits: raise CancelFitException()
     set_training_state(self.learn, state)
     self.learn.epochs_done = state['epoch'] + 1
+    bar = getattr(getattr(self.learn, 'progress', None), 'mbar', None)
+    if bar: bar.update(0)   # fastprogress has to be told of a start
 
 @patch
 def after_epoch(self:Resume):
