@@ -141,7 +141,7 @@ def hub_repository(
     "What an address of a scorer on the hub means; `CheckpointError` for anything else."
     found = re.fullmatch(r'hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?', str(source))
     if found and '..' not in found[0]: return found[1], found[2] or 'main'
-    raise CheckpointError(f"{source} names no repository: give hf://owner/repository, or hf://owner/repository@revision.")
+    raise CheckpointError(f"{source} names no repository: give hf://owner/repository, perhaps with @revision.")
 
 def fetch_scorer(
     repo:str, # 'owner/repository'
@@ -151,8 +151,8 @@ def fetch_scorer(
     for file, most in SCORER_FILES.items():
         about = get_hf_file_metadata(hf_hub_url(repo, file, revision=revision))
         if not 0 < (about.size or 0) <= most:
-            raise CheckpointError(f"{file} in hf://{repo} has {about.size or 0:,} bytes, where a scorer's has from 1 to "
-                                  f"{most:,}: it is none of ours, and nothing of it was fetched.")
+            raise CheckpointError(f"{file} in hf://{repo} has {about.size or 0:,} bytes, where a scorer's has from 1 "
+                                  f"to {most:,}: it is none of ours, and nothing of it was fetched.")
         path = Path(hf_hub_download(repo, file, revision=revision))
         revision = path.parent.name   # its commit, so that the next file is of the same one
     return path.parent
@@ -181,8 +181,8 @@ def hub_scorer(
     except CheckpointError: raise
     except Exception as e:
         if not here:
-            raise CheckpointError(f"{source} could not be fetched ({type(e).__name__}): check the name, the revision and "
-                                  "the network (HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN).") from e
+            raise CheckpointError(f"{source} could not be fetched ({type(e).__name__}): check the name, the revision "
+                                  "and the network (HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN).") from e
         say_once(f"{source} could not be asked for ({type(e).__name__}): the copy on this machine is used.")
         return here
 

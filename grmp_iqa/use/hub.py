@@ -24,19 +24,20 @@ from .trust import CrossValidation
 
 # %% ../../nbs/use/73_hub.ipynb #7b9f974a
 @patch
-def about(self:CrossValidation) -> dict: # protocol and counts; SRCC and error as [value, low, high], as a card holds them
+def about(self:CrossValidation) -> dict: # protocol, counts, and SRCC and error as [value, low, high]
     "What a cross-validation found, for `scorer.card['about']`."
     rows = {'with your ratings': '', 'without any': '_without_ratings', 'difference': '_difference'}
     p, folds = self.predictions(), self.table.fold.nunique()
     figures = {what.lower() + rows[which]: [round(float(v), 4) for v in row]
                for (what, which), row in zip(self.report().index, self.report().to_numpy())}
-    protocol = (f"Cross-validation on {len(p)} photographs, each predicted by one of {folds} models that had not learned "
-                "from it; the intervals are 95 % bootstrap intervals over the photographs.")
+    protocol = (f"Cross-validation on {len(p)} photographs, each predicted by one of {folds} models that had not "
+                "learned from it; the intervals are 95 % bootstrap intervals over the photographs.")
     inside = int(((p.low <= p.given) & (p.given <= p.high)).sum())
     return dict(protocol=protocol, photographs=len(p), folds=folds, **figures, level=self.level, inside=inside)
 
 # %% ../../nbs/use/73_hub.ipynb #b8a497d5
-_PATH = re.compile(r"""(^|[\s"'(=,;:])(/[^\s/]+/|~/|file:|\\\\|[A-Za-z]:[\\/](?!/))""") #: begins like a path on somebody's machine
+#: begins like a path on somebody's machine
+_PATH = re.compile(r"""(^|[\s"'(=,;:])(/[^\s/]+/|~/|file:|\\\\|[A-Za-z]:[\\/](?!/))""")
 
 def local_paths(
     card, # a card, or a part of it
@@ -59,7 +60,7 @@ Scores photographs by their technical quality, without a reference image. It was
 ```python
 from grmp_iqa.scoring import Scorer      # pip install git+https://github.com/grmp-iqa/grmp_iqa
 scorer = Scorer.load('hf://{{ repo }}', download=True)
-scorer.score_folder('photos')            # a table: score in [0,1], 1 = best{{ ', and predicted ratings' if card.scale }}
+scorer.score_folder('photos')            # score in [0,1], 1 = best{{ ', and predicted ratings' if card.scale }}
 ```
 
 ## Data
@@ -67,7 +68,7 @@ scorer.score_folder('photos')            # a table: score in [0,1], 1 = best{{ '
 {{ scale }} No photograph and no rating is part of this repository.
 
 ## How it was tested
-{{ about.protocol or 'It was not tested, or nothing was noted: measure it on ratings of your own before you rely on it.' }}
+{{ about.protocol or 'It was not tested, or nothing was noted: measure it on your own ratings before you rely on it.' }}
 {% if figures %}
 | measure | value | 95 % interval |
 | --- | --- | --- |
@@ -86,11 +87,13 @@ drawings, screenshots or medical images, nor of what a photograph shows, and it 
 differences between scores mean nothing, and an image can be changed on purpose so that it scores high.
 
 ## How it computes
-Prompts: {{ card.prompts.text_tokens }} context tokens in the text and {{ card.prompts.visual_tokens }} visual tokens a \
-block; the texts "{{ card.prompts.antonyms | join('" and "') }}" are folded in as two features. A photograph is seen as \
+Prompts: {{ card.prompts.text_tokens }} context tokens in the text and {{ card.prompts.visual_tokens }} visual tokens \
+a block; the texts "{{ card.prompts.antonyms | join('" and "') }}" are folded in as two features. A photograph is \
+seen as \
 {{ card['views'].grid ** 2 + card['views'].half_grid ** 2 + card['views'].whole }} crops of \
 {{ card['views'].size }} x {{ card['views'].size }} pixels. The repository holds `card.json`, `scorer.safetensors` and \
-this page: numbers and text, and no program. Made with {{ versions }}.
+this page: numbers and text, and no program. Tables of its scores name it by its digest, `{{ digest }}`. Made with \
+{{ versions }}.
 
 ## Licence
 {{ license or 'No licence was given: ask the owner before you use it for more than looking.' }}
@@ -109,6 +112,7 @@ def card_figures(
     return [(named(k), [f'{x:.3f}' for x in v]) for k,v in about.items()
             if isinstance(v, (list, tuple)) and len(v) == 3 and all(map(number, v))]
 
+# %% ../../nbs/use/73_hub.ipynb #977fa715
 def scale_sentence(
     scale:dict|None # low, high, higher_is_better
 ) -> str: # a sentence
@@ -129,6 +133,7 @@ def calibration_sentence(self:Scorer) -> str: # one or two sentences
     inside = self.card.get('about', {}).get('inside')
     return said if inside is None else f"{said} In the test {inside} of {self.card['about']['photographs']} were."
 
+# %% ../../nbs/use/73_hub.ipynb #3add6e86
 @patch
 def model_card(self:Scorer,
     repo:str, # 'owner/name'
@@ -137,8 +142,9 @@ def model_card(self:Scorer,
     "The page of a scorer on the hub, filled from its card."
     card, about = self.card, self.card.get('about', {})
     value = about.get('srcc', [None])[0]
-    shown = [EvalResult(task_type='image-quality-assessment', dataset_type='own-ratings', dataset_name='its own ratings',
-                        metric_type='spearmanr', metric_value=value, metric_name='SRCC, cross-validated')]
+    shown = [EvalResult(task_type='image-quality-assessment', dataset_type='own-ratings',
+                        dataset_name='its own ratings', metric_type='spearmanr', metric_value=value,
+                        metric_name='SRCC, cross-validated')]
     tags = ['image-quality-assessment', 'blind-image-quality-assessment', 'few-shot-learning', 'clip', 'grmp-iqa']
     data = ModelCardData(license=license, library_name='grmp_iqa', tags=tags, model_name=repo.split('/')[-1],
                          **(dict(eval_results=shown, metrics=['spearmanr']) if value is not None else {}))
@@ -146,7 +152,7 @@ def model_card(self:Scorer,
     return ModelCard.from_template(
         data, template_str=TEMPLATE + TEMPLATE_REST, repo=repo, card=card, about=about, license=license,
         count=f'{n} rated photographs' if n else 'no rated photographs (zero-shot)', figures=card_figures(about),
-        scale=scale_sentence(card['scale']), calibration=self.calibration_sentence(),
+        scale=scale_sentence(card['scale']), calibration=self.calibration_sentence(), digest=self.digest,
         versions=', '.join(f'{k} {v}' for k,v in card['versions'].items()))
 
 # %% ../../nbs/use/73_hub.ipynb #c3cab3bf
@@ -159,8 +165,8 @@ def save_for_hub(self:Scorer,
     "Write what is shared of a scorer; `IQAError` for a card that holds a path of this machine."
     repo, _ = hub_repository(f'hf://{repo}')
     if (found := local_paths(self.card)):
-        raise IQAError(f"{', '.join(found)} holds a path of this machine, which everybody could read: shorten it to the "
-                       "name of the file (scorer.card is a dictionary).")
+        raise IQAError(f"{', '.join(found)} holds a path of this machine, which everybody could read: shorten it "
+                       "to the name of the file (scorer.card is a dictionary).")
     folder = self.save(folder)
     self.model_card(repo, license).save(folder/'README.md')
     return folder
@@ -174,8 +180,9 @@ def hub_error(
     status = getattr(getattr(e, 'response', None), 'status_code', None)
     remedy = {401: 'log in with `hf auth login`, or set HF_TOKEN', 403: 'use a token that may write to it',
               404: 'check the name of the owner'}.get(status, 'check the network, HF_ENDPOINT and HF_HUB_OFFLINE')
-    return IQAError(f"{repo} could not be uploaded ({type(e).__name__}{f', status {status}' if status else ''}): {remedy}.")
+    return IQAError(f"{repo} could not be uploaded ({type(e).__name__}, status {status or 'none'}): {remedy}.")
 
+# %% ../../nbs/use/73_hub.ipynb #1355291d
 @patch
 def push_to_hub(self:Scorer,
     repo:str, # 'owner/name'; made where it does not exist
@@ -192,7 +199,7 @@ def push_to_hub(self:Scorer,
         try:
             api.create_repo(repo, private=private, exist_ok=True)
             if private and not api.model_info(repo).private:
-                raise IQAError(f"{repo} is there already and public: make it private on the hub first, or take a new name.")
+                raise IQAError(f"{repo} is there already and public: make it private there, or take a new name.")
             done = api.upload_folder(repo_id=repo, folder_path=folder, commit_message='A scorer of grmp_iqa')
         except IQAError: raise
         except Exception as e: raise hub_error(e, repo) from e

@@ -7,7 +7,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/loss.html.md"""
 # %% auto #0
 __all__ = ['to_byte', 'resize_soft', 'crop_plan', 'PixelScorer']
 
-# %% ../../nbs/use/75_loss.ipynb #0eff7d5b
+# %% ../../nbs/use/75_loss.ipynb #e63ad054
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from functools import lru_cache
@@ -19,7 +19,7 @@ from ..clip.crops import Crops
 from ..scoring import Scorer
 from .onnx_export import CropScorer
 
-# %% ../../nbs/use/75_loss.ipynb #f13a38d7
+# %% ../../nbs/use/75_loss.ipynb #153b4104
 def to_byte(
     x:Tensor, # values, about from 0 to 255
     rounded:bool = True # to whole numbers?
@@ -38,10 +38,12 @@ def resize_soft(
     if x.shape[:1:-1] == size: return x
     pillow = resample == 'pillow'
     how = dict(mode='bicubic', align_corners=False, antialias=pillow)
-    if pillow: x = to_byte(F.interpolate(x, (x.shape[2], size[0]), **how), rounded)
+    (height, width), (w, h) = x.shape[2:], size
+    first = (height, w) if height*w <= h*width else (h, width)   # what leaves fewer pixels, as in Pillow 13
+    if pillow: x = to_byte(F.interpolate(x, first, **how), rounded)
     return to_byte(F.interpolate(x, size[::-1], **how), rounded)
 
-# %% ../../nbs/use/75_loss.ipynb #2e31d9a4
+# %% ../../nbs/use/75_loss.ipynb #e0494c9b
 @lru_cache(maxsize=32)
 def crop_plan(
     crops:Crops, # how the backbone sees an image
@@ -65,7 +67,7 @@ def soft(self:Crops,
         layers.append(base if same else to_byte(F.avg_pool2d(base, 2, ceil_mode=True), rounded))
     return torch.stack([l[..., y:y+s, x:x+s] for l,(_, corners) in zip(layers, plan) for x,y in corners], dim=1)
 
-# %% ../../nbs/use/75_loss.ipynb #294ef202
+# %% ../../nbs/use/75_loss.ipynb #06322a0e
 class PixelScorer(nn.Module):
     "A copy of a scorer as a torch module: images in, scores out, differentiable in every pixel."
     def __init__(self,

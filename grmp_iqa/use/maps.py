@@ -121,7 +121,6 @@ def on_photo(
 
 # %% ../../nbs/use/48_maps.ipynb #3f279ed4
 @torch.no_grad()
-@in_range
 def score_map(
     scorer:Scorer, # whose map
     image, # anything `open_image` takes

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from pathlib import Path
 from torch import Tensor, nn
 
-from ..core import IQAError, atomic_write
+from ..core import IQAError, atomic_write, check_out
 from ..clip.vit import encode
 from ..prompts import pool_crops
 from ..scoring import Scorer
@@ -49,10 +49,12 @@ def onnx_facts(
 ) -> dict: # name -> text
     "What an ONNX file of a scorer says of itself."
     card = scorer.card
-    facts = dict(crops=asdict(scorer.crops), scale=card['scale'], calibration=scorer.calibration and asdict(scorer.calibration),
-                 backbone=card['backbone']['name'], prompts=card['prompts'], versions=card['versions'])
-    reads = ("crops: (photos,K,3,H,W) uint8 RGB, as grmp_iqa cuts them (see 'crops'): the whole photo if 'whole', grid x "
-             "grid crops, half_grid x half_grid crops at half the size; score: (photos,) in [0,1], 1 = best")
+    facts = dict(crops=asdict(scorer.crops), scale=card['scale'],
+                 calibration=scorer.calibration and asdict(scorer.calibration), backbone=card['backbone']['name'],
+                 prompts=card['prompts'], versions=card['versions'],
+                 digest=scorer.digest)
+    reads = ("crops: (photos,K,3,H,W) uint8 RGB, as grmp_iqa cuts them (see 'crops'): the whole photo if 'whole', "
+             "grid x grid crops, half_grid x half_grid crops at half the size; score: (photos,) in [0,1], 1 = best")
     return dict(kind='grmp-iqa scorer', reads=reads, **{k: json.dumps(v) for k,v in facts.items()})
 
 # %% ../../nbs/use/74_onnx_export.ipynb #40c58e9e
@@ -91,8 +93,8 @@ def write_onnx(
     k = c.whole + c.grid**2 + c.half_grid**2
     example = torch.zeros(2, k, 3, c.size, c.size, dtype=torch.uint8)
     with torch.no_grad():
-        made = torch.onnx.export(module, (example,), dynamo=True, verbose=False, input_names=['crops'], output_names=['score'],
-                                 dynamic_shapes=({0: torch.export.Dim('photos')},))
+        made = torch.onnx.export(module, (example,), dynamo=True, verbose=False, input_names=['crops'],
+                                 output_names=['score'], dynamic_shapes=({0: torch.export.Dim('photos')},))
     made.model.metadata_props.update(onnx_facts(scorer))
     for n in made.model.graph: n.metadata_props.clear()   # the exporter notes the lines of Python each step came from
     made.save(path)
@@ -103,10 +105,10 @@ def export_onnx(self:Scorer,
 ) -> Path: # the file
     "Write the scorer as an ONNX file from crops to score; a file that does not agree with torch to 1e-4 is not kept."
     needs_onnx()
-    path = Path(path)
+    path = check_out(path, 'grmp-iqa scorer', 'an ONNX file of a scorer')
     if path.suffix != '.onnx': raise IQAError(f"'{path}' is no name for an ONNX file: let it end with .onnx.")
     size = sum(p.numel() for p in self.net.parameters())*4
-    if size > 1.8e9: raise IQAError(f"The weights take {size/1e9:.1f} GB, and an ONNX file holds 2: use a smaller backbone.")
+    if size > 1.8e9: raise IQAError(f"The weights take {size/1e9:.1f} GB, and an ONNX file holds 2: use a smaller one.")
     with atomic_write(path) as part:
         write_onnx(self, part)
         check_onnx(part, self)

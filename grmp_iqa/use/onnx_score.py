@@ -32,7 +32,7 @@ def resized(
     c:dict # facts about crops, as the file has them
 ): # Pillow image that crops are cut from
     "The image squashed or reduced, as the scorer sees it."
-    if c['resample'] != 'pillow': raise ValueError('This file wants another way to resize: cut its crops with grmp_iqa.')
+    if c['resample'] != 'pillow': raise ValueError('This file wants another way to resize: use grmp_iqa.')
     scale = max(min(1, c['short_side']/min(image.size)), c['size']/min(image.size))
     size = (c['squash'],)*2 if c['squash'] else tuple(max(c['size'], round(s*scale)) for s in image.size)
     if size == image.size: return image
