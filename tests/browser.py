@@ -85,6 +85,15 @@ def screenshot(page, name):
     page.screenshot(path=folder/f'{name}.png')
     return folder/f'{name}.png'
 
+#: what must hold of a page (WCAG 2, A and AA). Browsers of today let a keyboard scroll what is too wide, so that rule is left out.
+WCAG = dict(resultTypes=['violations'], runOnly=['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], rules={'scrollable-region-focusable': dict(enabled=False)})
+
+def faults(page, within='body'):
+    "What axe-core finds wrong in a part of a page, contrast and names among it, as 'rule: element'"
+    from axe_playwright_python.sync_playwright import Axe
+    found = Axe().run(page, within, WCAG).response['violations']
+    return sorted({f"{v['id']}: {o['html'][:100]} {(o['any'] or [{}])[0].get('message', '')}" for v in found for o in v['nodes']})
+
 
 class Lab:
     "A running JupyterLab on `folder`, and a browser"

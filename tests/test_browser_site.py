@@ -4,7 +4,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import missing, screenshot
+from browser import faults, missing, screenshot
 
 pytest.importorskip('smalldocs', reason='smalldocs builds the site, and needs Python 3.11')
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or 'there is a browser')
@@ -30,6 +30,7 @@ def test_every_page_fits_and_says_nothing_wrong(chromium, served, site, width):
         over = page.evaluate('document.documentElement.scrollWidth - innerWidth')
         if over > 1: wrong.append(f'{file.name}: {over} pixels too wide')
         if page.locator('.math').count() and not page.locator('.katex').count(): wrong.append(f'{file.name}: equations are not set')
+        if page.locator('.katex-error').count(): wrong.append(f"{file.name}: {page.locator('.katex-error').first.inner_text()}")
         if page.locator('h1').count() and not page.locator('.minutes').count(): wrong.append(f'{file.name}: no minutes to read')
         if file.stem in ('index', 'ch05_meta', 'studio'): screenshot(page, f'site-{file.stem}-{width}')
     page.close()
@@ -46,6 +47,16 @@ def test_from_the_index_through_the_course(chromium, served):
         titles.append(page.locator('h1').inner_text())
         assert len(titles) <= 10, titles
     assert [t.split('.')[0] for t in titles] == [str(i) for i in range(1, 11)]
+    page.close()
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('name', ['index', 'course/ch01_quality', 'use/studio', 'reproduce'])
+def test_can_be_read_by_all(chromium, served, name, scheme):
+    "Contrast, names and alternative texts, measured by axe-core"
+    page = chromium.new_page(color_scheme=scheme)
+    page.goto(f'{served}/{name}.html')
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == 'rgb(255, 255, 255)'
+    assert light == (scheme == 'light') and faults(page) == []
     page.close()
 
 def test_search_and_dark(chromium, served):

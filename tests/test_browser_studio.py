@@ -3,7 +3,7 @@ import importlib.util, json, shutil, urllib.error, urllib.request
 
 import pytest
 from grmp_iqa.evidence.pages import SORT, page_faults
-from browser import lab, missing, screenshot
+from browser import faults, lab, missing, screenshot
 from grmp_iqa.data.samples import sample_photos
 from grmp_iqa.use.app import start_app, stop_app
 
@@ -104,16 +104,17 @@ def test_every_control_by_keyboard(jupyter):
     for _ in range(16):
         page.keyboard.press('Tab')
         reached.append(page.evaluate("document.activeElement.closest('.grmp-studio') && (document.activeElement.ariaLabel || document.activeElement.innerText)"))
-    for name in ('1 Bad', '5 Excellent', 'Rating, finer', 'Rate', 'Undo (⌫)', 'Skip (space)', 'Compare two (p)', 'The others, ranked by your taste', 'Save CSV', 'Save scorer'):
+    for name in ('1 Bad', '5 Excellent', 'Rating, finer', 'Rate', 'Undo (⌫)', 'Skip (space)', 'Compare two (p)', 'The others, ranked by your taste', 'Save ratings (CSV)', 'Save scorer'):
         assert name in reached, reached
     studio.locator('summary').focus(); page.keyboard.press('Enter')
     page.locator('.grmp-studio li img').first.wait_for(timeout=60_000)
-    page.get_by_role('button', name='Save CSV').press('Enter')
+    page.get_by_role('button', name='Save ratings (CSV)').press('Enter')
     page.wait_for_function(f"document.querySelector('.gs-message').textContent.includes('studio-ratings.csv') && {BUSY}", timeout=30_000)
     assert (folder/'studio-ratings.csv').read_text().startswith('image,rating')
     page.get_by_role('button', name='Save scorer').press('Enter')
     page.wait_for_function("document.querySelector('.gs-message').textContent.includes('no scorer yet')", timeout=30_000)
     jupyter.screenshot(page, 'studio-lab-ranking-1280')
+    assert faults(page, '.grmp-studio') == []
     jupyter.close(page)
 
 def test_a_stored_notebook_shows_an_image(jupyter):
@@ -147,6 +148,7 @@ def test_the_app(jupyter, tmp_path):
         page.locator('.grmp-studio summary').press('Enter')
         page.locator('.grmp-studio li').first.wait_for(timeout=60_000)
         screenshot(page, 'app-1280')
+        assert faults(page) == []
         question = shown(page)
         page.reload(wait_until='commit')
         page.wait_for_timeout(500)

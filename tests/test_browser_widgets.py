@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from browser import lab, missing
+from browser import faults, lab, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or 'there is a browser')
 LIVE = 'application/vnd.jupyter.widget-view+json'
@@ -22,7 +22,7 @@ def said(page, words):
     "The sentence of the widget that says these words"
     return page.get_by_role('status').filter(has_text=words)
 
-def slider(page, name): return page.locator('.widget-hslider', has=page.get_by_text(name, exact=True)).get_by_role('slider')
+def slider(page, name): return page.get_by_role('slider', name=name, exact=True)   # by its name in the accessibility tree
 
 def waits_for(page, text, seconds=60):
     "The sentence that matches a pattern, as soon as it is there"
@@ -82,6 +82,23 @@ def test_lambda_changes_what_is_removed(jupyter, page):
     waits_for(page, 'Removed: 0%')
     page.get_by_label('remove', exact=True).scroll_into_view_if_needed()
     jupyter.screenshot(page, 'gradient-view')
+
+def test_an_arrow_is_dragged(jupyter, page):
+    "The tip of the quality gradient is pulled from 50 to 100 degrees, and the sliders follow"
+    image = page.get_by_alt_text('Arrows of two gradients')
+    image.scroll_into_view_if_needed()
+    box = image.bounding_box()
+    at = lambda x, y: (box['x'] + box['width']*(.14 + .41*(x + .5)), box['y'] + box['height']*(.86 - .82*(y + .15)/1.57))   # of its axes
+    page.mouse.move(*at(.643, .766))
+    page.mouse.down()
+    for x, y in ((.3, .9), (-.2, 1.)): page.mouse.move(*at(x, y))
+    page.mouse.up()
+    waits_for(page, 'Removed: 35%')     # conflicting, λ = 2: twice the cosine of 100 degrees
+    assert slider(page, 'angle').input_value() == '100' and slider(page, '|quality|').input_value() == '1'
+
+def test_every_control_has_a_name_and_can_be_read(page):
+    assert [slider(page, name).count() for name in ('level', 'angle', '|quality|', '|scene|', 'λ')] == [1]*5
+    assert faults(page, '.jp-OutputArea-output') == []
 
 def test_every_image_has_words(page):
     images = page.locator('.jp-OutputArea-output img')

@@ -16,7 +16,7 @@ function make(tag, attrs = {}, ...children) {
   return e;
 }
 function build() {
-  const ui = {};
+  const ui = {}, legend = 'In bold the rating you would probably give; nine times in ten yours is in the brackets.';
   ui.progress = make('p', {className: 'gs-progress', role: 'status'});
   ui.stage = make('div', {className: 'gs-stage'});
   ui.marks = make('div', {className: 'gs-marks', role: 'group', 'aria-label': 'Your rating'});
@@ -31,8 +31,7 @@ function build() {
   ui.trust = make('p', {className: 'gs-trust'});
   ui.learning = make('p', {className: 'gs-learning', role: 'status'});
   ui.rows = make('ol');
-  ui.legend = make('p', {}, 'In bold the rating you would probably give; nine times in ten yours is in the brackets.');
-  ui.rank = make('details', {}, make('summary', {}, 'The others, ranked by your taste'), ui.legend, ui.rows);
+  ui.rank = make('details', {}, make('summary', {}, 'The others, ranked by your taste'), legend, ui.rows);
   ui.csv = make('button', {type: 'button'}, 'Save ratings (CSV)');
   ui.scorer = make('button', {type: 'button'}, 'Save scorer');
   ui.report = make('button', {type: 'button'}, 'Save report');
@@ -93,10 +92,8 @@ function drawRanking(model, ui) {
 # %% ../../nbs/use/66_page.ipynb #ae7bfd95
 _KEYS = r'''
 function listen(model, root, ui) {
-  let waiting = 0;
-  const silence = () => {
-    ui.message.textContent = 'No answer from Python: nothing is lost; run the cell, or start the app, again.';
-  };
+  const silent = 'No answer from Python: nothing is lost; run the cell, or start the app, again.';
+  let waiting = 0, silence = () => { ui.message.textContent = silent; };
   const send = (act, value) => {
     if (waiting) return;
     waiting = setTimeout(silence, 15000);

@@ -21,7 +21,7 @@ from ..data.images import open_image
 from ..data.samples import pristine_photos, sample_photos
 from ..data.distortions import DISTORTIONS, distort
 from ..data.metrics import srcc
-from .live import Live, Panel, drawn, encoded
+from .live import Live, Panel, Slider, Tips, drawn, encoded
 from ..clip.backbones import Backbone, load_clip
 from ..prompts import ANTONYMS, QualityCLIP
 from ..gradients import RULES, regularize_gradient
@@ -47,7 +47,7 @@ class DistortionLab(Live):
         self.original, self.look = lru_cache(8)(self._original), lru_cache(60)(self._look)
         self.photo = widgets.Dropdown(options=list(self.photos), description='photograph')
         self.kind = widgets.Dropdown(options=list(DISTORTIONS), value='jpeg', description='distortion')
-        self.level = widgets.IntSlider(3, 0, 5, description='level')
+        self.level = Slider(3, 0, 5, name='level')
         super().__init__(self.photo, self.kind, self.level)
 
     def _original(self, photo):
@@ -249,13 +249,14 @@ class GradientView(Live):
         lam:float = 1., # lambda of the paper
         rule:str = 'aligned' # a name of `RULES`
     ):
-        slider = lambda kind, value, low, high, step, name: kind(value, min=low, max=high, step=step, description=name)
-        self.angle = slider(widgets.IntSlider, angle, 0, 180, 5, 'angle')
-        self.quality = slider(widgets.FloatSlider, 1., .2, 2., .1, '|quality|')
-        self.scene = slider(widgets.FloatSlider, 1., .2, 2., .1, '|scene|')
-        self.lam = slider(widgets.FloatSlider, lam, 0., 6., .25, 'λ')
+        self.angle, self.lam = Slider(angle, 0, 180, 5, 'angle'), Slider(lam, 0., 6., .25, 'λ')
+        self.quality, self.scene = Slider(1., .2, 2., .1, '|quality|'), Slider(1., .2, 2., .1, '|scene|')
         self.rule = widgets.Dropdown(options=list(RULES), value=rule, description='remove')
+        self.tips, self.limits = Tips(), None
         super().__init__(self.angle, self.quality, self.scene, self.lam, self.rule)
+        self.box.children = [self.tips]
+        self.tips.observe(self.pull, 'pulled')
+        self.update()
 
     def gradients(self) -> tuple: # quality, scene, result: (2,) each
         "The three arrows."
@@ -263,6 +264,21 @@ class GradientView(Live):
         quality = self.quality.value*torch.tensor([math.cos(turn), math.sin(turn)], dtype=torch.float64)
         scene = self.scene.value*along
         return quality, scene, regularize_gradient({'w': quality}, {'w': scene}, self.lam.value, self.rule.value)['w']
+
+# %% ../../nbs/use/52_widgets.ipynb #184e3dbd
+def _degrees(a, b):
+    "Angle between two vectors, neither of them zero"
+    return math.degrees(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1).acos())
+
+@patch
+def frame(self:GradientView,
+    arrows:tuple # of `gradients`
+) -> tuple: # ((left, right), (bottom, top)) of the drawing
+    "Limits that show all arrows."
+    x, y = torch.stack(arrows).T.tolist()
+    reach = max(1., max(y), (max(*x, 0) - min(*x, 0))/1.8)
+    middle = (max(*x, 0) + min(*x, 0))/2
+    return (middle - reach, middle + reach), (-.15*reach, 1.42*reach)
 
 # %% ../../nbs/use/52_widgets.ipynb #52000034
 @patch
@@ -277,14 +293,32 @@ def plot(self:GradientView) -> bytes: # a PNG file
         ax.annotate('', v.tolist(), (0, 0), arrowprops=style)
         ax.plot([], [], c=colour, lw=width, label=name)
     ax.plot(*torch.stack([arrows[0], arrows[2]]).T, ':', c='C3', label='removed')
-    x, y = torch.stack(arrows).T.tolist()
-    reach = max(1., max(y), (max(*x, 0) - min(*x, 0))/1.8)
-    middle = (max(*x, 0) + min(*x, 0))/2
-    ax.set(xlim=(middle - reach, middle + reach), ylim=(-.15*reach, 1.42*reach), aspect='equal',
-           xlabel='along the scene gradient', ylabel='across it')
+    (left, right), (bottom, top) = self.limits or self.frame(arrows)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect='equal', xlabel='along the scene gradient',
+           ylabel='across it')
     ax.locator_params(nbins=6)
     ax.legend(ncols=2, fontsize=8, frameon=False, loc='upper center')
-    return drawn(figure)
+    data, self.axes = drawn(figure), ax
+    at = ax.transData.transform([v.tolist() for v in arrows[:2]])/figure.bbox.size   # shares of the figure
+    self.tips.tips = [[x, 1 - y] for x, y in at.tolist()]
+    return data
+
+# %% ../../nbs/use/52_widgets.ipynb #8a35f2c4
+@patch
+def pull(self:GradientView,
+    change # of `Tips.pulled`: which tip, where, and whether it was let go
+):
+    "Move the sliders to where a tip was dragged; the scene gradient keeps its direction."
+    tip, x, y, last = change['new']
+    size = self.axes.figure.bbox.size
+    x, y = self.axes.transData.inverted().transform((x*size[0], (1 - y)*size[1]))
+    self.limits = self.axes.get_xlim(), self.axes.get_ylim()
+    to = lambda slider, v: setattr(slider, 'value', min(max(round(v/slider.step)*slider.step, slider.low), slider.high))
+    to(self.scene if tip else self.quality, round(math.hypot(x, y), 1))
+    if not tip: to(self.angle, math.degrees(math.atan2(max(y, 0), x)))
+    if last:
+        self.limits = None
+        self.update()
 
 # %% ../../nbs/use/52_widgets.ipynb #52000036
 @patch
