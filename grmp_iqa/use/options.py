@@ -126,9 +126,9 @@ ScorerName = Annotated[str, option("Folder of a scorer that `adapt` wrote, hf://
                                    "score untrained.")]
 BatchSize = Annotated[int|None, option('Photographs that go through the network at once; 8 by default, 64 on a GPU. '
                                        'Fewer need less memory.', min=1)]
-Paths = Annotated[list[Path], typer.Argument(help='Photographs, and folders of photographs; - reads their paths from '
-                                                  'stdin, one a line.', show_default=False)]
-Scores = Annotated[Path, option('Table to write: a .csv, a .jsonl, or a folder for parquet; - prints it.')]
+Paths = Annotated[list[str], typer.Argument(help='Photographs, and folders of photographs; - reads their paths from '
+                                                 'stdin, one a line.', show_default=False)]
+Scores = Annotated[str, option('Table to write: a .csv, a .jsonl, or a folder for parquet; - prints it.')]
 GoOn = Annotated[bool, typer.Option('--resume/--no-resume', help='Go on with a table of ours that is there, or '
                                                                  'replace it.')]
 BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; by default one for each core.', min=1)]

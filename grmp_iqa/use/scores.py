@@ -27,8 +27,8 @@ def given_paths(
     paths:list # as typed; '-' stands for a list on stdin
 ): # the same paths, or a generator of them where some are on stdin
     "The paths of a command, with those on stdin in the place of `-`."
-    if Path('-') not in paths: return paths
-    return (q for p in paths for q in (listed_paths() if p == Path('-') else [p]))
+    if '-' not in paths: return paths
+    return (q for p in paths for q in (listed_paths() if p == '-' else [p]))
 
 # %% ../../nbs/use/84_scores.ipynb #ab9462fd
 def open_scorer(
@@ -49,14 +49,14 @@ def open_scorer(
 # %% ../../nbs/use/84_scores.ipynb #18a67d26
 @command()
 def score(
-    paths:Paths, scorer:ScorerName = 'tiny', out:Scores = Path('-'), resume:GoOn = True,
+    paths:Paths, scorer:ScorerName = 'tiny', out:Scores = '-', resume:GoOn = True,
     workers:BatchWorkers = None, batch_size:BatchSize = None, download:Download = False,
     precision:Precision = 'auto', seed:Seed = 0, device:Device = None,
 ):
     "Score photographs and folders of them; a run that was stopped goes on."
     from grmp_iqa.core import set_seed
     set_seed(seed)
-    model, printed = open_scorer(scorer, device, precision, download), out == Path('-')
+    model, printed = open_scorer(scorer, device, precision, download), out == '-'
     from grmp_iqa.use.archive import score_archive
     with results():
         counts = score_archive(model, given_paths(paths), out, resume, workers, batch_size,
