@@ -129,7 +129,7 @@ def digest(self:Scorer) -> str: # 12 hexadecimal digits
     tensors = {'text': self.text, **self.net.state_dict()}
     now = [(t.data_ptr(), t._version) for t in tensors.values()]   # training goes on in the same tensors
     if getattr(self, '_digest', ('',))[0] != now:
-        card = {k: self.card.get(k) for k in ('views', 'scale', 'calibration')} | {'config': self.card['backbone']['config']}
+        card = [self.card['backbone']['config'], *map(self.card.get, ('views', 'scale', 'calibration'))]
         found = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
         for name,t in sorted(tensors.items()):
             found.update(f'{name} {t.dtype} {tuple(t.shape)}'.encode())

@@ -76,7 +76,8 @@ class Counts:
         before = f' ({self.kept:,} of them before this run)' if self.kept else ''
         why = ', '.join(f'{n:,} {reason}' for reason,n in self.skipped.most_common())
         skipped = sum(self.skipped.values())
-        return f"{self.scored:,} scored, {self.failed:,} failed{before}, {skipped:,} skipped{f' ({why})' if why else ''}"
+        why = f' ({why})' if why else ''
+        return f"{self.scored:,} scored, {self.failed:,} failed{before}, {skipped:,} skipped{why}"
 
     def photos(self,
         sources # as for `photos_in`

@@ -20,4 +20,5 @@ def cost(
     computing = photos*(decode_ms + network_ms)/1000
     reading = photos*megabytes*8/1000/gigabits
     days = max(computing/cores, reading)/86400
-    return dict(core_years=computing/86400/365, days=days, limit='reading' if reading > computing/cores else 'computing')
+    limit = 'reading' if reading > computing/cores else 'computing'
+    return dict(core_years=computing/86400/365, days=days, limit=limit)

@@ -87,6 +87,11 @@ def _ray():
     except ImportError as e: raise IQAError(f'--engine ray needs {e.name}: pip install "grmp-iqa[ray]".') from None
     return ray
 
+def _place(out):
+    "fsspec's file system of an address, and the path in it."
+    import fsspec
+    return fsspec.core.url_to_fs(out)
+
 def _remote_photos(
     source:str, # an address with ://
     counts:Counts # what is skipped is counted here
@@ -108,7 +113,8 @@ def _paths_in(
     "The photos of some sources, as text."
     for source in map(str, sources):
         if '://' in source: yield from _remote_photos(source, counts)
-        elif not os.path.lexists(source): raise ImageError(f"There is no file or folder {shown(source)!r}: check the path.")
+        elif not os.path.lexists(source):
+            raise ImageError(f"There is no file or folder {shown(source)!r}: check the path.")
         else: yield from (os.path.abspath(p) for p in counts.photos([source]))
 
 def _write_paths(
@@ -139,8 +145,8 @@ def _claim(
     elif there:
         old = json.loads(fs.cat(marker))
         if old != constants:
-            raise IQAError(f"'{folder}' has scores of {old} and this run has {constants}: name another folder, or replace "
-                           "it with --no-resume (resume=False).")
+            raise IQAError(f"'{folder}' has scores of {old} and this run has {constants}: name another folder, or "
+                           "replace it with --no-resume (resume=False).")
     fs.makedirs(folder, exist_ok=True)
     fs.pipe(marker, json.dumps(constants).encode())
 
@@ -175,8 +181,9 @@ def _run(
     try:
         rows = ray.data.read_parquet(paths, columns=['path'])
         rows = rows.repartition(target_num_rows_per_block=block)
-        rows = rows.map_batches(ScoreBatch, fn_constructor_args=[score.path, 'path', score.precision], batch_size=min(64, block),
-                                num_cpus=1, compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most))
+        rows = rows.map_batches(ScoreBatch, fn_constructor_args=[score.path, 'path', score.precision],
+                                batch_size=min(64, block), num_cpus=1,
+                                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most))
         rows.write_parquet(out)
     except ray.exceptions.RayError as e:
         raise IQAError(f"Ray stopped ({str(e).splitlines()[0]}): what was written to '{out}' is kept; run the same "
@@ -196,16 +203,15 @@ def score_ray(
     progress:bool = False # show Ray's progress bars?
 ) -> Counts: # what the output has now
     "Score photos on a Ray cluster; `IQAError` if `out` is not ours or Ray is not installed."
-    ray = _ray()
-    import fsspec
-    sources, out = map(str, sources), str(out) if '://' in str(out) else os.path.abspath(out)
+    ray, sources, out = _ray(), map(str, sources), str(out) if '://' in str(out) else os.path.abspath(out)
     first = next(sources, '')
-    fs, folder = fsspec.core.url_to_fs(out)
+    fs, folder = _place(out)
     where = Scorer.load(scorer, precision=precision).provenance
     _claim(fs, folder, where, resume)
     counts, paths = Counts(), first if first.endswith('.parquet') else f'{out}/_paths.parquet'
     counts.kept, _ = _counted(fs, folder)
-    if paths != first: _write_paths(fs, f'{folder}/_paths.parquet', _paths_in(itertools.chain([first], sources), counts))
+    photos = _paths_in(itertools.chain([first], sources), counts)
+    if paths != first: _write_paths(fs, f'{folder}/_paths.parquet', photos)
     started = not ray.is_initialized() and ray.init(address=address or os.environ.get('RAY_ADDRESS', 'local'),
                                                     include_dashboard=None if address else False,
                                                     log_to_driver=False, logging_level='ERROR')

@@ -153,7 +153,8 @@ class ShardTable:
     ):
         self.path, self.columns, self.constants, self.shard, self.waiting = Path(path), columns, constants, shard, []
         try: import pyarrow as pa
-        except ImportError: raise IQAError('Parquet needs pyarrow: pip install "grmp-iqa[ray]", or name a .csv.') from None
+        except ImportError:
+            raise IQAError('Parquet needs pyarrow: pip install "grmp-iqa[ray]", or name a .csv.') from None
         self.schema = pa.schema([(c, pa.float64() if c in self.numbers else pa.string()) for c in columns])
         check_folder(self.path, self.marker, 'a table of scores by this command')
         self.path.mkdir(parents=True, exist_ok=True)
@@ -212,7 +213,7 @@ def close(self:ShardTable):
 
 # %% ../../nbs/use/70_tables.ipynb #9e85eb2a
 OURS = ('error,precision,version,scorer', '"precision":"') #: one of these stands in every table that we wrote
-FORMS = {'.csv': 'csv', '.jsonl': 'jsonl', '.parquet': 'parquet', '': 'parquet'} #: ending of a name -> form of the table
+FORMS = {'.csv': 'csv', '.jsonl': 'jsonl', '.parquet': 'parquet', '': 'parquet'} #: ending -> form of the table
 
 # %% ../../nbs/use/70_tables.ipynb #f733e4f5
 def open_table(
