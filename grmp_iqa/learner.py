@@ -30,6 +30,7 @@ from .clip.backbones import Backbone, load_clip
 from .clip.vit import encode
 from .clip.checkpoints import prompt_card
 from .data.loaders import IQADataLoaders
+from .clip.ranks import distrib_ctx, own_photos, rank, summed
 from .prompts import QualityCLIP, pool_crops
 from .losses import TrainingError, partly, quality_loss, semantic_loss
 from .gradients import RULES, gradient_angle, regularize_gradient
@@ -89,7 +90,7 @@ def teacher_feature(self:GradientRegularization): # (N,D), of length one
     if not self.depth: return self.teacher.encode_image(*self.xb)
     visual, tokens = self.teacher.clip.visual, self.hooks[0].stored
     features = encode(visual, tokens, precision=self.teacher.precision, start=self.depth)
-    return pool_crops(features, find_bs(self.yb), visual)
+    return pool_crops(features, find_bs(self.xb), visual)
 
 # %% ../nbs/36_learner.ipynb #da0f4ff6
 @patch
@@ -109,7 +110,7 @@ def after_loss(self:GradientRegularization):
     self.skipped = logits.requires_grad and self.is_teacher()
     if not logits.requires_grad or self.skipped: return   # a context that is trained alone is not in the scene texts
     with torch.no_grad(): target = self.teacher_feature() @ self.teacher_text.T
-    self.scene_loss = semantic_loss(logits, target) * find_bs(self.yb)
+    self.scene_loss = semantic_loss(logits, target) * own_photos(self)
 
 @patch
 def before_backward(self:GradientRegularization):
@@ -127,7 +128,7 @@ def before_step(self:GradientRegularization):
     "Replace the gradients by the regularised ones, and note the angle between the two and the share removed."
     params = self.trained()
     quality = {n: p.grad for n,p in params.items() if p.grad is not None}
-    scene = {n: g for n,g in self.scene.items() if n in quality}
+    scene = summed(self, {n: g for n,g in self.scene.items() if n in quality})
     kept = regularize_gradient(quality, scene, self.lam, self.rule, self.per)
     for n,g in kept.items(): params[n].grad = g
     if scene or self.skipped:
@@ -188,6 +189,7 @@ def own_last_blocks(
 class IQALearner(Learner):
     "A fastai `Learner` whose model is a `QualityCLIP`; made by `iqa_learner`."
     calibration = None # of its scores, for the scorer; see `grmp_iqa.use.trust`
+    distrib_ctx = distrib_ctx # in place of fastai's, which averages too late
 
 @patch
 def _with_events(self:IQALearner, f, event_type, ex, final=noop):
@@ -257,8 +259,8 @@ def scorer(self:IQALearner) -> Scorer: # shares this model's tensors
 def save_scorer(self:IQALearner,
     path:str|Path # folder to write
 ) -> Path: # the folder
-    "Save the scorer (safetensors and a JSON card); `Scorer.load` reads it anywhere."
-    return self.scorer().save(path)
+    "Save the scorer (safetensors and a JSON card); `Scorer.load` reads it anywhere. Of several ranks the first saves."
+    return Path(path) if rank() else self.scorer().save(path)
 
 @patch
 def score_folder(self:IQALearner,

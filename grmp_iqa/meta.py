@@ -13,6 +13,7 @@ import copy, hashlib, json, numpy as np, pandas as pd, shutil, torch
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from fastcore.basics import patch
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from torch import Tensor
@@ -26,6 +27,7 @@ from .data.metrics import srcc
 from .clip.backbones import Backbone
 from .clip.checkpoints import CheckpointError, check_shapes, read_checkpoint
 from .clip.decoding import Photos
+from .clip.ranks import all_of, mine, on_first, pass_over, rank, same_start, sum_over_ranks, world
 from .prompts import QualityCLIP
 from .losses import (OPTIMIZERS, TrainingError, descend, detached, loss_and_gradient, pieces, quality_loss,
                              task_loss)
@@ -77,6 +79,7 @@ def meta_step(
             loss, g = loss_and_gradient(model, adapted, query, inner.get('micro_batch'))
         losses.append(loss.detach())
         total = {n: t + g[n] for n,t in total.items()}
+    losses, total = all_of(losses), sum_over_ranks(total)
     return torch.stack(losses).mean(), {n: t/len(losses) for n,t in total.items()}
 
 # %% ../nbs/33_meta.ipynb #15c52be5
@@ -132,12 +135,12 @@ def paper_epoch(
     recipe:Recipe = Recipe() # sizes and rates
 ) -> Tensor: # scalar, mean query loss after adapting
     "One epoch over the tasks, as the paper has it (section 3.2)."
-    def batches(task): # of all inner steps, and of the query
+    def batches(task, load=load): # of all inner steps, and of the query
         support = [b for _ in range(recipe.inner_steps) for b in task.batches('support', load)]
         return support, next(task.batches('query', load))
-    losses, step = [], recipe.tasks_per_step
+    losses, step, skip = [], recipe.tasks_per_step, partial(batches, load=getattr(load, 'skip', load))
     for i in range(0, len(tasks), step):
-        loss, g = meta_step(model, theta, map(batches, tasks[i:i+step]), recipe.inner_lr, recipe.order,
+        loss, g = meta_step(model, theta, mine(tasks[i:i+step], batches, skip), recipe.inner_lr, recipe.order,
                             inner=recipe.inner, micro_batch=recipe.micro_batch)
         descend(theta, g, optimizer)
         losses.append(loss)
@@ -156,15 +159,16 @@ def held_out_report(
     "How well do the prompts learn kinds they have never seen?"
     load = load or (lambda rows: task_batch(rows, model.backbone.crops, device=model.clip.logit_scale.device))
     losses, ranks = [], []
-    for task in tasks:
+    for task in mine(tasks):
         adapted = adapt(model, theta, [*task.batches('support', load)]*inner_steps, inner_lr, **inner)
         judged = [b for q in task.batches('query', load) for _,b in pieces(q, inner.get('micro_batch'))]
         with torch.no_grad(): logits = torch.cat([functional_call(model, adapted, (images,)) for images,_ in judged])
         mos = torch.cat([m for _,m in judged])
         losses.append(quality_loss(logits, mos).item())
         ranks.append(srcc(logits[:,0] - logits[:,1], mos) if len(mos) > 1 else np.nan)
-    rank = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
-    return dict(held_loss=float(np.mean(losses)) if losses else np.nan, held_srcc=rank)
+    losses, ranks = all_of(losses), all_of(ranks)
+    mean = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
+    return dict(held_loss=float(np.mean(losses)) if losses else np.nan, held_srcc=mean)
 
 # %% ../nbs/33_meta.ipynb #098e0eab
 def released_epoch(
@@ -202,6 +206,7 @@ class _Run:
         same = json.dumps([model.backbone.name, shapes, *(s.settings for s in (tasks, held) if s)])
         self.settings |= dict(seed=seed, identity=hashlib.sha256(same.encode()).hexdigest()[:16])
         self.theta = {n: p.detach().clone() for n,p in model.prompt_state().items()}
+        same_start(self.theta.values())
         self.inner = copy.deepcopy(model) if recipe.variant == 'released' else None
         if self.inner: self.opt = OPTIMIZERS[recipe.inner](self.inner.prompt_state().values(), lr=recipe.inner_lr)
         else: self.opt = OPTIMIZERS[recipe.outer](self.theta.values(), lr=recipe.outer_lr)
@@ -214,16 +219,15 @@ class _Run:
 
 # %% ../nbs/33_meta.ipynb #b74ad532
 @patch
-def load_with(self:_Run,
-    generator:torch.Generator = None # draws random crops; None takes the crops of scoring
-) -> Callable: # rows -> batch
-    "What makes batches on the model's device, from images that are decoded once."
-    return lambda rows: task_batch(rows, self.model.backbone.crops, generator, self.device, self.photos, self.workers)
+def load_with(self:_Run, generator:torch.Generator = None) -> Callable: # rows -> batch
+    "What makes batches, each image decoded once: random crops, or those of scoring. Its `skip` only draws."
+    crops, where = self.model.backbone.crops, dict(device=self.device, photos=self.photos, workers=self.workers)
+    load = partial(task_batch, crops=crops, generator=generator, **where)
+    load.skip = lambda rows: pass_over(crops, len(rows), generator=generator)
+    return load
 
 @patch
-def report(self:_Run,
-    loss:float # of the epoch's training
-) -> dict: # loss, held_loss, held_srcc
+def report(self:_Run, loss:float) -> dict: # loss, held_loss, held_srcc
     "A row of the history: the prompts as they are, judged on the held-out kinds."
     inner = {k: getattr(self.recipe, k) for k in ('inner_lr', 'inner_steps', 'inner', 'micro_batch')}
     return dict(loss=loss, **held_out_report(self.model.eval(), self.theta, self.held, load=self.load_with(), **inner))
@@ -241,7 +245,7 @@ def one_epoch(self:_Run):
     "Train, judge, keep the best; `TrainingError` where the loss is no number."
     seed = self.seed*100_003 + self.epoch
     with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + 7919*rank())   # of dropout
         load, pool = self.load_with(torch.Generator().manual_seed(seed)), self.tasks.sample(epoch=self.epoch)
         args = self.theta, pool, self.opt, load, self.recipe
         if self.inner: loss, self.theta, self.opt = released_epoch(self.inner.train(), *args)
@@ -256,20 +260,16 @@ def one_epoch(self:_Run):
 
 # %% ../nbs/33_meta.ipynb #f2bf644e
 @patch
-def save(self:_Run,
-    path:str|Path # checkpoint to write
-):
+def save(self:_Run, path:str|Path):
     "Write all that a resumed run needs, whole or not at all."
     state = dict(settings=self.settings, theta=self.theta, best=self.best, history=self.history,
                  opt=self.opt.state_dict(), inner=dict(self.inner.prompt_state()) if self.inner else {})
     with atomic_write(path) as part, open(part, 'wb') as f: torch.save(state, f)
 
 @patch
-def load(self:_Run,
-    path:str|Path # checkpoint that `save` wrote
-):
+def load(self:_Run, path:str|Path):
     "Go on from a checkpoint; `CheckpointError` where it is of another run."
-    state = _read_state(path, self.settings, self.theta)
+    state = on_first(_read_state, path, self.settings, self.theta)
     self.history, self.best = state['history'], state['best']
     with torch.no_grad():
         for n,t in self.theta.items(): t.copy_(state['theta'][n])
@@ -279,11 +279,7 @@ def load(self:_Run,
         raise CheckpointError(f"{path} is damaged: delete it to start anew, or name another file.") from e
 
 # %% ../nbs/33_meta.ipynb #24383856
-def _read_state(
-    path:str|Path, # checkpoint
-    settings:dict, # of this run
-    theta:dict # name -> tensor of the shapes that must be in it
-) -> dict: # what `save` wrote
+def _read_state(path, settings, theta):
     "Read a checkpoint of the same run, or say why it can't be gone on with (`CheckpointError`)."
     state = read_checkpoint(path, settings=dict, theta=dict, best=dict, history=list, opt=dict, inner=dict)
     check_shapes(state['theta'], theta, path)
@@ -308,14 +304,17 @@ def meta_pretrain(
 ) -> pd.DataFrame: # the history, one row an epoch: loss, held_loss, held_srcc; `attrs['best_epoch']`
     "Meta-prompt pre-training (section 3.2): the model gets the prompts of the best epoch, judged on held-out kinds."
     recipe = make_recipe(recipe, variant=variant, **changes)
+    if recipe.variant == 'released' and world() > 1:
+        raise TrainingError("The variant 'released' goes on from task to task, so that several processes can't share "
+                            "it: start one process, or take the variant 'paper'.")
     tasks, held = deal(tasks, held_out, recipe.variant == 'released', recipe.support, recipe.query, recipe.whole, seed)
     try:
         run = _Run(model, tasks, held, recipe, seed, workers)
-        if checkpoint and Path(checkpoint).exists(): run.load(checkpoint)
-        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=None if progress else True)
+        if checkpoint and on_first(Path(checkpoint).exists): run.load(checkpoint)
+        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=None if progress and rank() == 0 else True)
         for _ in bar:
             run.one_epoch()
-            if checkpoint: run.save(checkpoint)
+            if checkpoint: on_first(run.save, checkpoint)
             bar.set_postfix(run.history[-1])
     except torch.cuda.OutOfMemoryError as e:
         raise TrainingError("The GPU has too little memory for this: lower micro_batch (--micro-batch), "

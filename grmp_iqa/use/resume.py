@@ -9,11 +9,12 @@ __all__ = ['plain', 'noted', 'training_state', 'set_training_state', 'Resume', '
 
 # %% ../../nbs/use/78_resume.ipynb #52496e08
 import hashlib, numpy as np, pandas as pd, shutil, time, torch, weakref
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..core import atomic_write, lock, open_folder, read_kept, without_path
 from ..clip.backbones import Backbone
+from ..clip.ranks import on_first, rank
 from ..learner import IQALearner
 from ..evidence.evaluation import weights_stamp
 from fastai.basics import *   # after our own, which keep its warnings quiet
@@ -88,6 +89,11 @@ class Resume(Callback):
         "The checkpoint of the learner being trained."
         return self.folder/f'{self.learners - 1}.pt'
 
+    def kept(self) -> dict|None: # from `training_state`
+        "What the checkpoint holds, if there is one."
+        read = partial(torch.load, weights_only=True, map_location='cpu')
+        return read_kept(self.file, read) if self.file.exists() else None
+
 # %% ../../nbs/use/78_resume.ipynb #44555dac
 @patch
 def before_fit(self:Resume):
@@ -95,9 +101,8 @@ def before_fit(self:Resume):
     if self.last() is not self.learn:
         self.last, self.fits, self.rest, self.learners = weakref.ref(self.learn), 0, 0., self.learners + 1
     self.fits, self.learn.epochs_done = self.fits + 1, 0
-    if not self.file.exists(): return
-    state = read_kept(self.file, partial(torch.load, weights_only=True, map_location='cpu'))
-    if state['fit'] < self.fits: return   # written by this run, one fit ago
+    state = on_first(self.kept)
+    if not state or state['fit'] < self.fits: return   # nothing, or written by this run, one fit ago
     if state['fit'] > self.fits: raise CancelFitException()
     set_training_state(self.learn, state)
     self.learn.epochs_done = state['epoch'] + 1
@@ -105,7 +110,7 @@ def before_fit(self:Resume):
 @patch
 def after_epoch(self:Resume):
     "Write the checkpoint, whole or not at all."
-    if (start := time.monotonic()) < self.rest: return
+    if rank() or (start := time.monotonic()) < self.rest: return   # of several processes the first one writes
     state = training_state(self.learn, fit=self.fits, epoch=self.epoch)
     with atomic_write(self.file) as part, open(part, 'wb') as f: torch.save(state, f)
     self.rest = time.monotonic() + 20*(time.monotonic() - start)
@@ -134,9 +139,9 @@ def resumable(
 ): # a context manager that gives a `Resume`
     "Keep checkpoints beside the result while the block runs; they are removed once it has ended well."
     out = Path(out)
-    folder = open_folder(out.with_name(f'.{out.name}.training'), settings)
-    with lock(folder):
-        yield Resume(folder)
+    folder = on_first(open_folder, out.with_name(f'.{out.name}.training'), settings)
+    with nullcontext() if rank() else lock(folder): yield Resume(folder)
+    if rank(): return
     for f in folder.iterdir():   # the settings go last, so that what a kill leaves is still known
         if f.name != 'settings.json': shutil.rmtree(f) if f.is_dir() else f.unlink()
     shutil.rmtree(folder)

@@ -73,7 +73,7 @@ def trainer(
         valid = max(.2, 2.01/len(rows)) if plateau else 0   # two photos at least, or nothing can be correlated
         dls = IQADataLoaders.from_table(rows, valid=valid, bs=bs, seed=seed, device=backbone.clip.logit_scale.device)
         learn = iqa_learner(dls, backbone, prompts, **kwargs)
-        with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
+        with learn.distrib_ctx(), learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
         return lambda asked: readable_scores(learn.scorer(), asked)
     return fit
 
