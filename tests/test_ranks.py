@@ -6,6 +6,7 @@ import pytest, torch
 import ranks
 from grmp_iqa.clip import ranks as shared
 from grmp_iqa.losses import TrainingError
+from grmp_iqa.learner import IQALearner
 
 TORCHRUN = ['torch.distributed.run', '--standalone', '--nproc-per-node=2']
 ACCELERATE = ['accelerate.commands.launch', '--multi_gpu', '--num_processes=2', '--num_machines=1', '--mixed_precision=no', '--dynamo_backend=no',
@@ -63,7 +64,7 @@ def test_the_order_of_the_released_code_cannot_be_shared(backbone, monkeypatch, 
 
 def test_the_first_rank_alone_saves(monkeypatch, tmp_path):
     monkeypatch.setattr('grmp_iqa.learner.rank', lambda: 1)
-    assert ranks.iqa_learner.__globals__['IQALearner'].save_scorer(None, tmp_path/'scorer') == tmp_path/'scorer'
+    assert IQALearner.save_scorer(None, tmp_path/'scorer') == tmp_path/'scorer'
     assert not (tmp_path/'scorer').exists()
 
 def test_an_error_of_the_first_rank_reaches_all(monkeypatch):
