@@ -131,7 +131,7 @@ def test_a_saved_notebook_shows_images(jupyter, page):
     jupyter.screenshot(saved, 'published')
     jupyter.close(saved)
 
-@pytest.mark.parametrize('name', ['use/29_live.ipynb', 'use/52_widgets.ipynb', 'use/69_board.ipynb'])
+@pytest.mark.parametrize('name', ['use/47_live.ipynb', 'use/52_widgets.ipynb', 'use/69_board.ipynb'])
 def test_our_pages_store_images_alone(jupyter, name):
     page = jupyter.open(name, run=False)
     page.locator('.jp-OutputArea-output img').first.wait_for()
