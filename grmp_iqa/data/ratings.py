@@ -253,7 +253,7 @@ def _scale_of(
     try: low,high = map(float, scale)
     except (TypeError, ValueError): low,high = 1,0
     if not -1e300 <= low < high <= 1e300:
-        raise RatingsError(f"scale {scale!r} is no scale: give (low, high) such as (1, 5).")
+        raise RatingsError(f"scale={scale!r} is no scale: give the lowest and the highest, such as scale=(1, 5).")
     out = score.index[(score < low) | (score > high)]
     if len(out):
         i = out[0]

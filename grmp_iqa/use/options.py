@@ -10,13 +10,13 @@ __all__ = ['Seed', 'Device', 'Precision', 'BackboneName', 'Weights', 'Download',
            'RecipeName', 'Variant', 'InnerRate', 'OuterRate', 'InnerSteps', 'TasksPerStep', 'Inner', 'Outer',
            'SupportSize', 'QuerySize', 'Whole', 'Order', 'TextTokens', 'VisualTokens', 'MicroBatch', 'Workers',
            'HeldOut', 'Epochs', 'Size', 'Checkpoint', 'Prompts', 'Recipe', 'BatchOfSteps', 'Rule', 'ScorerName',
-           'BatchSize', 'Paths', 'Scores', 'GoOn', 'BatchWorkers', 'ScorerArgument', 'Repository', 'License', 'Private',
-           'DryRun', 'OnnxFile', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder', 'ReportFile', 'AsJson',
-           'GivenRatings', 'Folds', 'Held', 'RatingScale', 'LogFile', 'Port', 'Chapters', 'ClassFolder', 'Solutions',
-           'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts', 'ReleasedPrompts',
-           'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom', 'Methods', 'BenchEpochs',
-           'StudyPart', 'StudyFolder', 'StudyDraws', 'FullStudy', 'option', 'print_version', 'rating_columns', 'listed',
-           'shot_numbers', 'tested']
+           'BatchSize', 'Paths', 'Scores', 'GoOn', 'Engine', 'Address', 'BatchWorkers', 'ScorerArgument', 'Repository',
+           'License', 'Private', 'DryRun', 'OnnxFile', 'ExplainFolder', 'Rated', 'Before', 'BackboneFolder',
+           'ReportFile', 'AsJson', 'GivenRatings', 'Folds', 'Held', 'RatingScale', 'LogFile', 'Port', 'Chapters',
+           'ClassFolder', 'Solutions', 'Subject', 'BenchFolder', 'Benchmarks', 'Shots', 'Released', 'BenchPrompts',
+           'ReleasedPrompts', 'RatedFolder', 'Pristine', 'Sweep', 'TrainOn', 'TestOn', 'TransferFrom', 'Methods',
+           'BenchEpochs', 'StudyPart', 'StudyFolder', 'StudyDraws', 'FullStudy', 'option', 'print_version',
+           'rating_columns', 'listed', 'shot_numbers', 'tested']
 
 # %% ../../nbs/use/54_options.ipynb #d4ae74da
 import typer
@@ -111,8 +111,8 @@ Workers = Annotated[int|None, option('Photographs decoded at a time; by default 
 HeldOut = Annotated[int, option('Distortions held out to choose the best epoch by; 0 keeps the last epoch.', min=0)]
 Epochs = Annotated[int|None, option('Epochs; in each, every kind of distortion is one task.', min=1)]
 Size = Annotated[int, option('Side of the distorted images, in pixels; databases keep theirs.', min=32)]
-Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from; it is kept, to add '
-                                              'epochs later. By default a hidden file beside --out, removed at the end.')]
+Checkpoint = Annotated[Path|None, option('File to save to after each epoch, and to go on from; it stays, to add epochs '
+                                         'later. By default a hidden file beside --out, removed at the end.')]
 
 # %% ../../nbs/use/54_options.ipynb #d6ee221a
 Prompts = Annotated[str, option("File of prompts that `pretrain` or `import-prompts` wrote; 'released:FILE' for a file "
@@ -131,7 +131,11 @@ Paths = Annotated[list[str], typer.Argument(help='Photographs, and folders of ph
 Scores = Annotated[str, option('Table to write: a .csv, a .jsonl, or a folder for parquet; - prints it.')]
 GoOn = Annotated[bool, typer.Option('--resume/--no-resume', help='Go on with a table of ours that is there, or '
                                                                  'replace it.')]
-BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; by default one for each core.', min=1)]
+Engine = Annotated[str, option("Where to score: 'local', or 'ray' for a cluster, which writes parquet.")]
+Address = Annotated[str|None, option("Address of a Ray cluster ('auto' for the one that this machine is part of); by "
+                                     'default one is started here.')]
+BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; with Ray, processes. By default one for '
+                                          'each core.', min=1)]
 ScorerArgument = Annotated[str, typer.Argument(help="A scorer: a folder, a backbone's name, or hf://owner/repository.")]
 Repository = Annotated[str, typer.Argument(help='Its name on the hub, owner/name.')]
 License = Annotated[str|None, option("Licence of what is shared, a name of the hub's list such as cc-by-4.0; by "
