@@ -14,6 +14,9 @@ settings = ConfigParser(delimiters=['='], interpolation=None)
 settings.read(ROOT/'settings.ini', encoding='utf-8')
 settings = settings['DEFAULT']
 
+#: what `pip install "grmp-iqa[NAME]"` adds
+EXTRAS = 'bench', 'app', 'formats', 'onnx', 'ray'
+
 def lines(key): return settings[key].strip().splitlines()
 def name(requirement): return re.match(r'[\w.-]+', requirement)[0].lower().replace('_', '-')
 def text(path): return (ROOT/path).read_text(encoding='utf-8')
@@ -29,7 +32,7 @@ def test_installed_metadata_is_that_of_settings():
 
 def test_installed_requirements_are_those_of_settings():
     joined = lambda o, extra: f'{o} and extra == "{extra}"' if ';' in o else f'{o}; extra == "{extra}"'
-    extras = {joined(o, extra) for extra in ('dev', 'bench', 'app', 'formats', 'onnx', 'ray') for o in lines(f'{extra}_requirements')}
+    extras = {joined(o, extra) for extra in ('dev', *EXTRAS) for o in lines(f'{extra}_requirements')}
     assert set(metadata.requires('grmp-iqa')) == {*lines('requirements'), *extras}
 
 def test_installed_commands_are_those_of_settings():
@@ -45,14 +48,21 @@ def test_nothing_is_said_twice():
     assert not strings & values and not [o for o in strings if re.match(r'[\w.-]+\s*[<>=~!]', o)]
     assert not set(settings) & {'name', 'version', 'lib_name', 'min_python'}
 
-@pytest.mark.parametrize('module', MODULES, ids=stem)
-def test_imports_only_what_is_required(module):
-    nodes = list(ast.walk(ast.parse(module.read_text(encoding='utf-8'))))
+def packages(nodes):
+    "What import statements import, by the name of the package, without Python's own and ours"
     roots = {a.name.split('.')[0] for o in nodes if isinstance(o, ast.Import) for a in o.names}
     roots |= {o.module.split('.')[0] for o in nodes if isinstance(o, ast.ImportFrom) and not o.level}
-    roots -= {*sys.stdlib_module_names, 'grmp_iqa'}
-    provided, required = metadata.packages_distributions(), {name(o) for o in lines('requirements')}
-    assert not [o for o in sorted(roots) if not required & {name(d) for d in provided.get(o, [])}]
+    return roots - {*sys.stdlib_module_names, 'grmp_iqa'}
+
+@pytest.mark.parametrize('module', MODULES, ids=stem)
+def test_imports_only_what_is_required(module):
+    "What an extra installs may be imported inside of functions alone"
+    tree, provided = ast.parse(module.read_text(encoding='utf-8')), metadata.packages_distributions()
+    missing = lambda roots, required: [o for o in sorted(roots) if not required & {name(d) for d in provided.get(o, [])}]
+    required = {name(o) for o in lines('requirements')}
+    optional = {name(o) for extra in EXTRAS for o in lines(f'{extra}_requirements')}
+    assert not missing(packages(ast.walk(tree)), required | optional)
+    assert not missing(packages(tree.body), required)
 
 
 # --- the wheel
