@@ -11,6 +11,7 @@ __all__ = ['app', 'SPEECH', 'GRACE', 'speaking', 'results', 'tell', 'check_given
 # %% ../../nbs/use/82_console.ipynb #2a23fc02
 import inspect, json, math, os, signal, sys, threading, typer
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from functools import partial
 from types import SimpleNamespace
 
 from ..core import IQAError, file_error
@@ -94,10 +95,9 @@ def command(
                     check_given(ctx, given)
                     f(**given)
                 except Exception as e: raise_sentence(e, option_names(ctx))
-        named = dict(kind=inspect.Parameter.KEYWORD_ONLY)
-        context = inspect.Parameter('ctx', annotation=typer.Context, **named)
-        taken = [context, *(p.replace(**named) for p in own.values()),
-                 *(inspect.Parameter(n, default=False, annotation=a, **named) for n,a in more.items() if n not in own)]
+        named = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
+        taken = [named('ctx', annotation=typer.Context), *(p.replace(kind=p.KEYWORD_ONLY) for p in own.values()),
+                 *(named(n, default=False, annotation=a) for n,a in more.items() if n not in own)]
         run.__doc__, run.__signature__ = f.__doc__, inspect.Signature(taken)
         run.__annotations__ = {p.name: p.annotation for p in taken}
         app.command(name or f.__name__)(run)
@@ -111,7 +111,7 @@ def raise_sentence(
     "Raise a mistake with the sentence for the user of a command, and anything else as it is."
     if isinstance(error, (BrokenPipeError, typer.Exit)) or (text := one_sentence(error, options)) is None: raise error
     if not isinstance(error, IQAError): raise IQAError(text) from error
-    error.args = (text,)
+    error.said = text
     raise error
 
 # %% ../../nbs/use/82_console.ipynb #31a20c24
@@ -126,6 +126,7 @@ def leave(
     os.write(2, b'grmp-iqa: stopped.\n')
     os._exit(128 + number)
 
+# %% ../../nbs/use/82_console.ipynb #31a20c25
 @contextmanager
 def stoppable(): # a context manager
     "Within, Ctrl-C and SIGTERM unwind the program once, and then end it with one line."
