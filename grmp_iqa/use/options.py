@@ -134,8 +134,8 @@ GoOn = Annotated[bool, typer.Option('--resume/--no-resume', help='Go on with a t
 Engine = Annotated[str, option("Where to score: 'local', or 'ray' for a cluster, which writes parquet.")]
 Address = Annotated[str|None, option("Address of a Ray cluster ('auto' for the one that this machine is part of); by "
                                      'default one is started here.')]
-BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; with Ray, processes. By default one for '
-                                          'each core.', min=1)]
+BatchWorkers = Annotated[int|None, option('Batches at a time, each on one core; with Ray, processes. By default '
+                                          'one for each core.', min=1)]
 ScorerArgument = Annotated[str, typer.Argument(help="A scorer: a folder, a backbone's name, or hf://owner/repository.")]
 Repository = Annotated[str, typer.Argument(help='Its name on the hub, owner/name.')]
 License = Annotated[str|None, option("Licence of what is shared, a name of the hub's list such as cc-by-4.0; by "
