@@ -180,6 +180,7 @@ def released_epoch(
     recipe:Recipe = RECIPES['released'] # sizes and rates
 ) -> tuple[Tensor, dict, object]: # scalar mean of the tasks' last query losses; name -> moved meta prompt; optimiser
     "One epoch of the authors' released code: an outer update after each database."
+    if world() > 1: raise TrainingError("The variant 'released' can't be shared by processes: start one of them.")
     params, losses = inner.prompt_state(), []
     for rule, group in released_order(tasks):
         moved = {n: torch.zeros_like(t) for n,t in theta.items()}
@@ -304,24 +305,21 @@ def meta_pretrain(
 ) -> pd.DataFrame: # the history, one row an epoch: loss, held_loss, held_srcc; `attrs['best_epoch']`
     "Meta-prompt pre-training (section 3.2): the model gets the prompts of the best epoch, judged on held-out kinds."
     recipe = make_recipe(recipe, variant=variant, **changes)
-    if recipe.variant == 'released' and world() > 1:
-        raise TrainingError("The variant 'released' goes on from task to task, so that several processes can't share "
-                            "it: start one process, or take the variant 'paper'.")
-    tasks, held = deal(tasks, held_out, recipe.variant == 'released', recipe.support, recipe.query, recipe.whole, seed)
+    dealt = deal(tasks, held_out, recipe.variant == 'released', recipe.support, recipe.query, recipe.whole, seed)
     try:
-        run = _Run(model, tasks, held, recipe, seed, workers)
+        run = _Run(model, *dealt, recipe, seed, workers)
         if checkpoint and on_first(lambda: settled(checkpoint).exists()): run.load(checkpoint)
-        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=None if progress and rank() == 0 else True)
+        bar = tqdm(range(run.epoch, recipe.epochs), 'pre-training', disable=not progress or rank() > 0 or None)
         for _ in bar:
             run.one_epoch()
             if checkpoint: on_first(run.save, checkpoint)
             bar.set_postfix(run.history[-1])
     except torch.cuda.OutOfMemoryError as e:
-        raise TrainingError("The GPU has too little memory for this: lower micro_batch (--micro-batch), "
-                            "then visual_tokens (--visual-tokens), or take order 1 if it was 2.") from e
+        raise TrainingError("The GPU's memory ran out: lower micro_batch (--micro-batch), visual_tokens "
+                            "(--visual-tokens) or order.") from e
     model.load_state_dict(run.best, strict=False)
     history = pd.DataFrame(run.history)
-    history.attrs['best_epoch'] = int(np.argmin(run.badness) if held else len(history) - 1)
+    history.attrs['best_epoch'] = int(np.argmin(run.badness) if run.held else len(history) - 1)
     return history
 
 # %% ../nbs/33_meta.ipynb #faf3d41b
