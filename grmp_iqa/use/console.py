@@ -116,8 +116,8 @@ def command(
         own, more = inspect.signature(f).parameters, dict(quiet=Quiet, as_json=Json)
         def run(ctx:typer.Context, quiet=False, **given):
             as_json = given.get('as_json', False) if 'as_json' in own else given.pop('as_json')
-            quiet, objects, options = quiet or bool(ctx.parent and ctx.parent.obj), 'as_json' not in own, option_names(ctx)
-            with speaking(quiet, as_json and objects, options):
+            options, files = option_names(ctx), 'as_json' in own   # then it writes a file
+            with speaking(quiet or bool(ctx.parent and ctx.parent.obj), as_json and not files, options):
                 try:
                     check_given(ctx, given)
                     f(**given)
