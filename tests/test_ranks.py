@@ -6,6 +6,7 @@ import pytest, torch
 import ranks
 from grmp_iqa.clip import ranks as shared
 from grmp_iqa.losses import TrainingError
+from grmp_iqa.meta import released_epoch
 from grmp_iqa.learner import IQALearner
 
 TORCHRUN = ['torch.distributed.run', '--standalone', '--nproc-per-node=2']
