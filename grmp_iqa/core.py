@@ -257,7 +257,7 @@ def lock(
     "Be the only writer of something while the block runs; `IQAError` for the second. A kill lets go of it."
     path = Path(path)
     file = path/'.lock' if path.is_dir() else path.with_name(f'.{path.name}.lock')
-    guard = FileLock(file, timeout=0)
+    guard, made = FileLock(file, timeout=0), not file.parent.exists()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         guard.acquire()
@@ -269,6 +269,8 @@ def lock(
     finally:
         with suppress(OSError): file.unlink()   # while nobody else can have it
         guard.release()
+        if made:
+            with suppress(OSError): file.parent.rmdir()   # where nothing was written
 
 
 # %% ../nbs/00_core.ipynb #ba7bc808

@@ -32,7 +32,7 @@ from .clip.tensors import shapes_only, check_finite
 from .clip.crops import Crops
 from .clip.backbones import build_visual, check_config, load_clip, own_crops
 from .clip.decoding import to_device
-from .clip.vit import PRECISIONS, matmul_dtype
+from .clip.vit import PRECISIONS, matmul_dtype, one_core
 from .clip.checkpoints import CheckpointError, hub_scorer, read_fitting
 from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
@@ -74,7 +74,7 @@ def from_model(cls:Scorer,
 ) -> 'Scorer': # shares the model's tensors
     "The scorer of a model as it is now."
     b, p = model.backbone, model.visual_prompt
-    with torch.no_grad(): text = model.clip.logit_scale.exp()*model.quality_text()
+    with torch.no_grad(), one_core(): text = model.clip.logit_scale.exp()*model.quality_text()
     check_finite({'text': text, **model.clip.visual.state_dict(), **p.state_dict()}, f'this model of {b.name}')
     prompts = dict(text_tokens=len(model.text_prompt.context), visual_tokens=p.n_tokens, antonyms=list(model.antonyms))
     card = dict(kind='grmp-iqa scorer', format=FORMAT, backbone=dict(name=b.name, config=b.config),

@@ -6,10 +6,11 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/clip/vit.html.md"""
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'matmul_dtype', 'computing', 'in_dtype', 'linear', 'attention', 'attend', 'gelu', 'one_block',
-           'is_plain_vit', 'encode']
+           'is_plain_vit', 'encode', 'one_core']
 
 # %% ../../nbs/clip/22_vit.ipynb #1cead3a3
 import math, os, torch, torch.nn.functional as F
+from contextlib import contextmanager
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
@@ -159,3 +160,12 @@ def encode(
 
 # %% ../../nbs/clip/22_vit.ipynb #f16d01f2
 if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+# %% ../../nbs/clip/22_vit.ipynb #22one002
+@contextmanager
+def one_core(): # a context manager
+    "Compute on one core, so that the last bits do not depend on how many there are."
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try: yield
+    finally: torch.set_num_threads(cores)
