@@ -11,7 +11,7 @@ import pandas as pd
 from grmp_iqa.data.samples import sample_photos
 
 ROOT = Path(__file__).parent.parent
-LINES = {'--version': ['--version'], '--help': ['--help'], 'adapt --help': ['adapt', '--help'], 'score PHOTO': None}
+LINES = {'--help': ['--help'], 'score PHOTO': None}
 
 
 def once(root, args):
