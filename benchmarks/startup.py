@@ -11,14 +11,14 @@ import pandas as pd
 from grmp_iqa.data.samples import sample_photos
 
 ROOT = Path(__file__).parent.parent
-LINES = {'--version': ['--version'], '--help': ['--help'], 'adapt --help': ['adapt', '--help'], 'score PHOTO': None}
+LINES = {'--help': ['--help'], 'score PHOTO': None}
 
 
 def once(root, args):
     "Seconds on the clock and of the processor, of one run of a command of the version in `root`."
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     code = 'import sys; from grmp_iqa.cli import main; main()'
-    subprocess.run([sys.executable, '-c', code, *map(str, args)], env=os.environ | {'PYTHONPATH': str(root)}, capture_output=True)
+    subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd=root, env=os.environ | {'PYTHONPATH': str(root)}, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
