@@ -116,7 +116,7 @@ def _as_text(
 ) -> str: # one line a row
     "Rows as lines of a table."
     if form == 'csv': return table.to_csv(index=False, header=False, lineterminator='\n')
-    return table.to_json(orient='records', lines=True, force_ascii=False).replace('\/', '/')   # pandas escapes them
+    return table.to_json(orient='records', lines=True, force_ascii=False).replace('\\/', '/')   # pandas escapes them
 
 # %% ../../nbs/use/70_tables.ipynb #07225df8
 class OnScreen(LineTable):
