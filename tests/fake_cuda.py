@@ -144,7 +144,7 @@ def fake_cuda():
         change(torch.autograd, 'backward', backward)
         change(torch.Tensor, 'numpy', to_numpy(torch.Tensor.numpy))
         change(torch.Tensor, 'pin_memory', pin_memory)
-        change(torch.Tensor, 'tolist', to_list(torch.Tensor.tolist))
+        for kind in (torch.Tensor, FakeTensor): change(kind, 'tolist', to_list(kind.tolist))
         stand_in = dict(FILES, best_device=lambda: 'cuda', ThreadPoolExecutor=AtOnce)
         for module in [m for n, m in sys.modules.items() if n.startswith('grmp_iqa.')]:
             for name in set(stand_in) & set(vars(module)): change(module, name, stand_in[name])

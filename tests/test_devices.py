@@ -175,7 +175,7 @@ def test_memory_is_that_of_the_run(monkeypatch):
 
 def test_bench_of_a_backbone_takes_a_device(monkeypatch, tmp_path):
     asked = {}
-    monkeypatch.setattr(cli, 'bench_tiny', lambda *args, **kwargs: asked.update(kwargs) or pd.DataFrame({'measure': [], 'value': []}))
+    monkeypatch.setattr('grmp_iqa.evidence.bench.bench_tiny', lambda *args, **kwargs: asked.update(kwargs) or pd.DataFrame({'measure': [], 'value': []}))
     monkeypatch.setattr(sys, 'argv', ['grmp-iqa', 'bench', 'tiny', '--out', str(tmp_path), '--device', 'cpu'])
     with pytest.raises(SystemExit): cli.main()
     assert asked['device'] == 'cpu'

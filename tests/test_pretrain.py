@@ -123,7 +123,7 @@ def test_databases_that_are_not_whole(what, data, call, tmp_path):
     (('--databases', 'tid2031'), 'tid2013'), (('--databases', 'tid2013,koniq10k'), 'koniq10k'),
     ((*BOTH, '--references', '.'), 'exclude each other'), ((*BOTH, '--recipe', 'papre'), 'paper'), ((*BOTH, '--variant', 'papre'), 'paper'),
     ((*BOTH, '--recipe', 'paper', '--order', '2'), '--inner sgd'), ((*BOTH, '--inner', 'adma'), 'adam'), ((*BOTH, '--held-out', '9'), "can't be held out"),
-    ((*BOTH, '--outer-lr', '1e30', '--epochs', '2'), 'lower inner_lr')])
+    ((*BOTH, '--outer-lr', '1e30', '--epochs', '2'), '--outer-lr 1e+30')])
 def test_mistakes(args, named, call, tmp_path):
     status, _, err = call(*args, '--visual-tokens', 2, '--out', tmp_path/'out'/'prompts.safetensors')
     assert status == 2 and named in err.splitlines()[-1] and 'Traceback' not in err

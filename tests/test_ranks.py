@@ -5,6 +5,7 @@ import pytest, torch
 
 import ranks
 from grmp_iqa.clip import ranks as shared
+from grmp_iqa.clip.vit import one_core
 from grmp_iqa.losses import TrainingError
 from grmp_iqa.meta import released_epoch
 from grmp_iqa.learner import IQALearner
@@ -21,7 +22,8 @@ def pairs(backbone, tmp_path_factory):
     launcher = ACCELERATE if importlib.util.find_spec('accelerate') else TORCHRUN
     program = subprocess.Popen([sys.executable, '-m', *launcher, ranks.__file__, str(backbone), str(two), *ranks.CASES],
                                env=os.environ | dict(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'), stderr=subprocess.PIPE, text=True)
-    alone = {case: ranks.CASES[case](backbone, one) for case in ranks.CASES if case not in ('summed late', 'own scenes')}
+    with one_core():   # as each of the two
+        alone = {case: ranks.CASES[case](backbone, one) for case in ranks.CASES if case not in ('summed late', 'own scenes')}
     _, said = program.communicate(timeout=300)
     assert program.returncode == 0, said[-3000:]
     return {case: (alone.get(case, alone['aligned']), [torch.load(two/f'{case}.{r}.pt', weights_only=True) for r in range(2)]) for case in ranks.CASES}

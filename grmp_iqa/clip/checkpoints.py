@@ -32,9 +32,10 @@ def write_prompts(
 ) -> Path: # the file
     "Write prompts with their card."
     state = {n: t.detach().cpu().contiguous() for n,t in state.items()}
-    card = json.dumps(dict(kind='grmp-iqa prompts') | card)
+    null = lambda text: None   # NaN and infinity, which JSON does not have
+    card = json.loads(json.dumps(dict(kind='grmp-iqa prompts') | card), parse_constant=null)
     check_out(path, 'grmp-iqa prompts', 'a file of prompts')
-    with atomic_write(path) as part: save_file(state, part, metadata={'card': card})
+    with atomic_write(path) as part: save_file(state, part, metadata={'card': json.dumps(card)})
     return Path(path)
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #c1e3b28d

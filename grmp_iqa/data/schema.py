@@ -50,7 +50,7 @@ RANGES = {
     **dict.fromkeys(('batch_size', 'bs', 'batch', 'micro_batch', 'inner_steps', 'tasks_per_step', 'support', 'query',
                      'adapt_after', 'tries', 'train_crops'), (1, 1_000_000, True)),
     **dict.fromkeys(('draws', 'n_support', 'n_query', 'each'), (0, 1_000_000, True)),
-    'text_tokens': (0, 64, True), 'visual_tokens': (0, 1000, True), 'last_blocks': (0, 1000, True),
+    'text_tokens': (0, 64, True), 'visual_tokens': (0, 1000, True), 'last_blocks': (-1, 1000, True),
     'workers': (0, 1024, True), 'seed': (0, 2**64 - 1, True), 'folds': (0, 1000, True), 'order': (1, 2, True),
     'size': (16, 16384, True), 'resamples': (0, 1_000_000, True), 'timeout': (1e-3, 1e6, False),
     'max_n': (0, 10_000, True), 'ncols': (1, 1000, True), 'gigabytes': (0, 1e6, False)}

@@ -12,7 +12,6 @@ import numpy as np, pandas as pd
 
 from .schema import in_range
 from .scenes import SCENES, render_scene
-from .ratings import RatingsError
 from .synthetic import synthetic_benchmark
 
 # %% ../../nbs/data/46_shortcuts.ipynb #35b56ec6
@@ -40,8 +39,7 @@ def shortcut_shots(
     seed:int = 0, # of the draw
     size:int = 224 # side in pixels
 ) -> pd.DataFrame: # image, mos, distortion, level, reference, scene; said: the level that the scene suggests
-    "Shots in which subject and quality go together; `RatingsError` where `r` is no share."
-    if not 0 <= r <= 1: raise RatingsError(f"r={r} is no share of the shots: give a number from 0 to 1.")
+    "Shots in which subject and quality go together; `IQAError` where `r` is no share."
     rng, scene = np.random.default_rng([seed, 1]), np.arange(n) % len(SCENES)
     said = (1 + rng.permutation(len(SCENES))*5//len(SCENES))[scene]
     level, mixed = said.copy(), rng.permutation(n)[:round((1 - r)*n)]
