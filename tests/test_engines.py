@@ -24,7 +24,7 @@ def test_daft_in_one_line():
 def cluster(monkeypatch):
     "Ray on two machines, as far as Ray can tell"
     pytest.importorskip('ray.data')
-    for name, value in dict(usage_stats_enabled=0, worker_niceness=0, worker_register_timeout_seconds=600, raylet_start_wait_time_s=300, enable_worker_prestart=0).items():
+    for name, value in dict(usage_stats_enabled=0, worker_niceness=0, health_check_timeout_ms=60_000, worker_register_timeout_seconds=600, raylet_start_wait_time_s=300, enable_worker_prestart=0).items():
         monkeypatch.setenv(f'RAY_{name}' if name != 'usage_stats_enabled' else 'RAY_USAGE_STATS_ENABLED', str(value))
     import ray
     from ray.cluster_utils import Cluster
