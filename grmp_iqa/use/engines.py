@@ -195,6 +195,17 @@ def _run(
                        "again to go on.") from e
     finally: context.checkpoint_config, context.enable_progress_bars = before
 
+# %% ../../nbs/use/72_engines.ipynb #72again1
+def _until_done(
+    *args, # of `_run`
+    tries:int = 3 # how often in all
+):
+    "`_run`, and again where Ray could not go on by itself."
+    for left in reversed(range(tries)):
+        try: return _run(*args)
+        except IQAError:
+            if not left: raise
+
 # %% ../../nbs/use/72_engines.ipynb #28588722
 def _start(
     ray, # the module
@@ -229,7 +240,7 @@ def score_ray(
     photos = _paths_in(itertools.chain([first], sources), counts)
     if paths != first: _write_paths(fs, f'{folder}/_paths.parquet', photos)
     started = _start(ray, address or os.environ.get('RAY_ADDRESS'))
-    try: _run(ray, paths, out, ScoreBatch(scorer, precision=where['precision']), workers, block, progress)
+    try: _until_done(ray, paths, out, ScoreBatch(scorer, precision=where['precision']), workers, block, progress)
     finally:
         if started: ray.shutdown()
     rows, counts.failed = _counted(fs, folder)
