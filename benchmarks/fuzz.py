@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]/'tests'))
 def main():
     ask = argparse.ArgumentParser(description='Fuzz a reader.')
     ask.add_argument('reader'); ask.add_argument('--seconds', type=float, default=60); ask.add_argument('--file', type=Path)
+    ask.add_argument('--csv', type=Path, help='table to write to; the rows of other readers stay')
     given = ask.parse_args()
     try: import atheris
     except ImportError: sys.exit('Fuzzing by coverage needs a package that is missing: pip install atheris (Linux), or use tests/test_fuzz.py.')
@@ -30,6 +31,10 @@ def main():
         counts[tried(given.reader, data)] += 1
         if time.time() > end:
             print(f'{given.reader}: {sum(counts.values()):,} files in {given.seconds:g} s, {counts[True]:,} read and {counts[False]:,} refused in one sentence, none broke it', flush=True)
+            if given.csv:
+                old = pandas.read_csv(given.csv) if given.csv.exists() else pandas.DataFrame(dict(reader=[]))
+                row = dict(reader=given.reader, files=sum(counts.values()), read=counts[True], refused=counts[False], seconds=given.seconds)
+                pandas.DataFrame([*old[old.reader != given.reader].to_dict('records'), row]).sort_values('reader').to_csv(given.csv, index=False)
             os._exit(0)
     atheris.Setup([sys.argv[0], str(corpus), '-rss_limit_mb=4000', '-max_len=20000', f'-artifact_prefix={corpus}-broke-', '-print_final_stats=0', '-verbosity=0'], one)
     atheris.Fuzz()

@@ -18,7 +18,7 @@ def once(root, args):
     "Seconds on the clock and of the processor, of one run of a command of the version in `root`."
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     code = 'import sys; from grmp_iqa.cli import main; main()'
-    subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd=root, env=os.environ | {'PYTHONPATH': str(root)}, capture_output=True)
+    subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd=root, env=os.environ | {'PYTHONPATH': str(root)}, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

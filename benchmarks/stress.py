@@ -8,14 +8,14 @@ Every other kill comes at a time drawn evenly over the whole run, the rest at a 
 flushes, renames or removes a file. All is small (a transformer of two narrow blocks with random weights, eight photographs), and
 a run is a fork of a process that has imported everything, so that kills fall into the work and not into imports.
 """
-import argparse, ctypes, json, os, random, shutil, signal, sys, tempfile, time
+import argparse, json, os, random, shutil, signal, sys, tempfile, time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
 os.environ.update(CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
 import pandas as pd, torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 import grmp_iqa.core as core
 from grmp_iqa.core import IQAError, set_seed
@@ -178,7 +178,7 @@ def stress(name, bed, kills, rng):
             else: status = ended(start(job, bed, out), None if last else rng.uniform(0, length))
             if status == -9:
                 n, row['kills'], row['at_a_write'] = n + 1, row['kills'] + 1, row['at_a_write'] + aimed
-                row['went_on'] += any(p.is_file() and '.part' not in p.as_posix() and p.suffix != '.lock' for p in out.rglob('*'))
+                row['went_on'] += any(p.is_file() and not p.name.endswith('.lock') and p.name != 'settings.json' and '.part' not in p.as_posix() for p in out.rglob('*'))
         row['runs'] += 1
         if status:
             row['failed'] += 1

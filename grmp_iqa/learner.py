@@ -14,7 +14,7 @@ import dataclasses, math, warnings
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+import pandas as pd, torch
 with warnings.catch_warnings():
     warnings.simplefilter('ignore', FutureWarning)   # fastai's, about torch.jit: nothing its users can do
     from fastai.basics import *

@@ -119,7 +119,8 @@ def make_recipe(
     made = replace(name if isinstance(name, Recipe) else RECIPES[check_name(name, RECIPES, 'recipe')], **changes)
     check_name(made.variant, ['paper', 'released'], 'variant')
     for k in ('inner', 'outer'): check_name(getattr(made, k), OPTIMIZERS, f'{k} optimiser')
-    if check_numbers(asdict(made))['epochs'] < 1: raise TrainingError("epochs=0 is too few: give at least 1.")
+    made = replace(made, **check_numbers(asdict(made)))
+    if made.epochs < 1: raise TrainingError("epochs=0 is too few: give at least 1.")
     if made.order == 2 and made.inner != 'sgd':
         raise TrainingError(f"Order 2 goes back through plain inner steps and not through those of {made.inner!r}: "
                             "choose inner='sgd' (--inner sgd) with a larger inner_lr, or order 1.")

@@ -33,7 +33,7 @@ from .clip.crops import Crops
 from .clip.backbones import build_visual, check_config, load_clip, own_crops
 from .clip.decoding import to_device
 from .clip.vit import PRECISIONS, matmul_dtype, one_core
-from .clip.checkpoints import CheckpointError, hub_scorer, read_fitting
+from .clip.checkpoints import SCORER_FILES, CheckpointError, hub_scorer, read_fitting
 from .prompts import QualityCLIP, VisualPrompt, fitting_prompt, image_features
 
 # %% ../nbs/35_scoring.ipynb #681fd9d4
@@ -48,8 +48,8 @@ class Scorer:
         card:dict, # backbone, crops, prompts, scale, calibration, training, versions, precision
         precision:str = 'auto' # of matrix multiplications: 'float32', 'bfloat16', or 'auto' for what the card says
     ):
-        self.precision = check_name(precision, PRECISIONS, 'precision')
-        if precision == 'auto': self.precision = check_name(card.get('precision', 'auto'), PRECISIONS, 'precision')
+        wanted = card.get('precision', 'auto') if precision == 'auto' else precision
+        self.precision = check_name(wanted, PRECISIONS, 'precision')
         card = {**card, 'precision': self.precision}
         self.net = nn.ModuleDict(dict(visual=visual, visual_prompt=visual_prompt)).eval()
         self.text, self.card, self.crops = text, card, Crops(**card['views'])
@@ -165,6 +165,7 @@ def _score_batch(self:Scorer, images, gate):
     return [(float('nan') if c is None else next(scores), w, e) for c,w,e in zip(crops, warnings, errors)]
 
 @patch
+@in_range
 def stream(self:Scorer,
     images, # of anything `open_image` takes: a list, or a generator of any length
     batch_size:int = None, # photos a batch; None is 8, and 64 on a GPU
@@ -255,7 +256,7 @@ def save(self:Scorer,
 ) -> Path: # the folder
     "Save to a folder of card.json and scorer.safetensors; replaces a scorer, and refuses to replace anything else."
     path = Path(path)
-    check_folder(path, 'card.json', 'a scorer', ('card.json', 'scorer.safetensors'))
+    check_folder(path, 'card.json', 'a scorer', tuple(SCORER_FILES))
     tensors = {'text': self.text, **self.net.state_dict()}
     with atomic_write(path) as part:
         part.mkdir()

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from pathlib import Path
 from torch import Tensor
 
-from .core import check_name, check_seed
+from .core import check_name
 from .data.schema import in_range
 from .data.images import open_image, show_images
 from .data.distortions import DISTORTIONS
@@ -136,14 +136,10 @@ class TaskSampler:
         by:str='scene', # what is dealt out; 'image' puts a scene on both sides, as the released code does
         stretch:bool=False # bring the scores of each set to [0,1], as the released code does?
     ):
-        if not 0 < query_frac < 1:
-            raise RatingsError(f"query_frac={query_frac} is no part: give a number between 0 and 1, such as 0.2.")
-        if min(1 if n is None else n for n in (n_support, n_query)) < 1:
-            raise RatingsError("n_support and n_query must be at least 1, or None for all images.")
         self.by = check_name(by, ['scene', 'image'], 'way to split')
         self.rows = _task_rows(table, [kinds] if isinstance(kinds, str) else kinds)
         self.table,self.n_support,self.n_query,self.query_frac = table,n_support,n_query,query_frac
-        self.seed,self.whole,self.stretch = check_seed(seed),whole,stretch
+        self.seed,self.whole,self.stretch = seed,whole,stretch
 
     @property
     def kinds(self)->list: # names

@@ -101,7 +101,7 @@ def _mat(packed):
 
 @reader('mat', _mat(False), _mat(True))
 def mat(data):
-    from grmp_iqa.data.tables import read_mat
+    from grmp_iqa.data.lists import read_mat
     read_mat(written(data, 'm.mat'))
 
 def _sheet():
@@ -112,12 +112,12 @@ def _sheet():
 
 @reader('sheet')
 def sheet(data):
-    from grmp_iqa.data.tables import read_sheet
+    from grmp_iqa.data.lists import read_sheet
     read_sheet(written(data, 's.xlsx'))
 
 @reader('csv', b'dist_img,ref_img,dmos,var\nI01_01_01.png,I01.png,3,1\n')
 def csv(data):
-    from grmp_iqa.data.tables import read_csv
+    from grmp_iqa.data.lists import read_csv
     read_csv(written(data, 't.csv'))
 
 @reader('archive', zipped(**{'a.jpg': b'x'*50, 'd/b.jpg': b'y'}), tarred('w', a=b'1', b=b'2'*600), tarred('w:gz', a=b'1'*50), tarred('w:bz2', a=b'1'))

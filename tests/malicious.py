@@ -603,20 +603,22 @@ def all_attempts(words='', out=None):
     return found
 
 def table(found):
-    "Counts by kind of file, as text"
+    "Counts by kind of file"
+    import pandas as pd
     kinds = {}
     for f in found: kinds.setdefault(f['name'].split()[0], []).append(f)
-    lines = [f"{'':12}{'tried':>7}{'refused':>9}{'loaded':>8}{'traceback':>11}{'code ran':>10}{'sockets':>9}{'most MB':>9}{'most s':>8}"]
-    for kind, rows in {**kinds, 'all': found}.items():
-        n = lambda outcome: sum(r['outcome'] == outcome for r in rows)
-        lines.append(f"{kind:12}{len(rows):7}{n('refused'):9}{n('loaded'):8}{n('traceback') + n('no sentence'):11}{sum(r['ran'] for r in rows):10}{sum(r['sockets'] for r in rows):9}"
-                     f"{max(r['megabytes'] for r in rows):9}{max(r['seconds'] for r in rows):8}")
-    return '\n'.join(lines)
+    def row(kind, rows):
+        n = lambda *outcomes: sum(r['outcome'] in outcomes for r in rows)
+        return dict(kind=kind, tried=len(rows), refused=n('refused'), loaded=n('loaded'), tracebacks=n('traceback', 'no sentence'), code_ran=sum(r['ran'] for r in rows),
+                    sockets=sum(r['sockets'] for r in rows), most_megabytes=max(r['megabytes'] for r in rows), most_seconds=max(r['seconds'] for r in rows))
+    return pd.DataFrame([row(kind, rows) for kind, rows in {**kinds, 'all': found}.items()])
 
 if __name__ == '__main__':
     if '--json' in sys.argv: all_attempts(out=sys.stdout)
     else:
-        found = all_attempts(' '.join(sys.argv[1:]))
+        csv = sys.argv.pop(sys.argv.index('--csv') + 1) if '--csv' in sys.argv else None   # python tests/malicious.py [WORDS] [--csv FILE]
+        found = all_attempts(' '.join(a for a in sys.argv[1:] if a != '--csv'))
         for f in found:
             if f['outcome'] in ('traceback', 'no sentence') or f['outcome'] == 'loaded' and not f['expected'] or f['ran'] or f['sockets'] or f['megabytes'] > 150 or f['seconds'] > 5: print(json.dumps(f, indent=1).replace('\\n', '\n'))
-        print(table(found))
+        print(table(found).to_string(index=False))
+        if csv: table(found).to_csv(csv, index=False)

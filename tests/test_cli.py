@@ -1,5 +1,5 @@
 "The command line as it is installed: exit statuses, one sentence for every mistake, and nothing half-written."
-import json, os, shutil, signal, subprocess, sys
+import json, os, shutil, subprocess, sys
 from pathlib import Path
 
 import pandas as pd, pytest, torch
@@ -132,7 +132,8 @@ def test_ratings_that_cannot_be_used(mistake, photos, monkeypatch, capsys):
     (['score', 'PHOTOS', '--scorer', 'OUT'], 'scorer'),
     (['score', 'PHOTOS', '--device', 'abacus'], 'abacus'),
     (['score', 'PHOTOS', '--batch-size', '0'], 'batch-size')])
-def test_mistakes_on_the_command_line(args, named, photos, monkeypatch, capsys):
+def test_mistakes_on_the_command_line(args, named, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     out, before = photos.parent/'OUT', sorted(photos.iterdir())
     args = [a.replace('PHOTOS', str(photos)).replace('OUT', str(out)) for a in args]
     status, err = call(monkeypatch, capsys, *args)

@@ -58,3 +58,10 @@ def test_learner_loads_neither_kornia_nor_typer():
     code = "import sys, grmp_iqa.learner; print(*{'kornia', 'typer'} & set(sys.modules))"
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+@pytest.mark.parametrize('module', MODULES, ids=stem)
+def test_every_name_is_defined(module):
+    "In a notebook a cell that is not exported may have imported what an exported one uses"
+    from pyflakes.checker import Checker
+    found = Checker(ast.parse(module.read_text(encoding='utf-8'))).messages
+    assert [f'line {m.lineno}: {m.message_args[0]}' for m in found if type(m).__name__ == 'UndefinedName'] == []

@@ -13,7 +13,7 @@ def results():
     run = subprocess.run([sys.executable, str(ROOT/'tests'/'malicious.py'), '--json'], capture_output=True, text=True, timeout=900)
     found = {f['name']: f for f in map(json.loads, run.stdout.splitlines())}
     assert set(CASES) <= set(found), f'it ended early: {run.stderr[-2000:]}'
-    print('\n' + table([found[n] for n in CASES]))
+    print('\n' + table([found[n] for n in CASES]).to_string(index=False))
     return found
 
 @pytest.mark.parametrize('name', CASES)

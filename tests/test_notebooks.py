@@ -88,6 +88,11 @@ def test_holds_no_error(notebook):
     assert not [o for c in cells(notebook, 'code') for o in c['outputs'] if o['output_type'] == 'error']
 
 @every_notebook
+def test_opens_with_a_kernel(notebook):
+    "JupyterLab asks the reader which one to take where none is named"
+    assert json.loads(notebook.read_text(encoding='utf-8'))['metadata']['kernelspec']['name'] == 'python3'
+
+@every_notebook
 def test_is_small(notebook): assert notebook.stat().st_size < 1_000_000
 
 @every_notebook

@@ -11,14 +11,14 @@ __all__ = ['REMEDY', 'REFERENCE_NAMES', 'SCORER_FILES', 'RELEASED_CROPS', 'PROMP
            'read_prompts', 'prompt_card', 'import_prompts']
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #0aa4cb15
-import json, re, torch
+import json, re
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from pathlib import Path
 from safetensors.torch import save_file
 
 from ..core import IQAError, atomic_write, check_out, say_once
 from ..data.schema import PromptNumbers, PromptsCard, parse_json, valid
-from .tensors import TensorError, header, read_metadata, read_pickled, read_safetensors
+from .tensors import TensorError, check_finite, header, read_metadata, read_pickled, read_safetensors
 from .backbones import read_state
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #f7f246f8
@@ -69,6 +69,10 @@ def check_shapes(
     return state
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #53f11a91
+def _floats(file)->dict:
+    "The tensors of a file, with floats as float32, all finite; `TensorError` where that can't be."
+    return check_finite({n: t.float() if t.is_floating_point() else t for n,t in read_safetensors(file).items()}, file)
+
 def read_fitting(
     file:str|Path, # *.safetensors
     wanted:dict # name -> tensor, what they must fit; may be on the device 'meta'
@@ -78,7 +82,7 @@ def read_fitting(
         found = check_shapes(header(file), wanted, file)
         odd = [n for n,t in found.items() if t.dtype != wanted[n].dtype and not t.is_floating_point()]
         if odd: raise CheckpointError(f"{odd[0]} in {file} has numbers of a wrong type: save or fetch it again.")
-        return {n: t.float() if t.is_floating_point() else t for n,t in read_safetensors(file).items()}
+        return _floats(file)
     except TensorError as e: raise CheckpointError(str(e)) from e
 
 # %% ../../nbs/clip/23_checkpoints.ipynb #21f02391
@@ -219,7 +223,7 @@ def read_prompts(
     "Prompts with their card; `CheckpointError` for anything else."
     if str(source).startswith('released:'): return released_prompts(str(source).removeprefix('released:'), download)
     file = hub_file(source, download)
-    card, state = file_card(file), read_safetensors(file)
+    card, state = file_card(file), _floats(file)
     rows = {'text_prompt.context': (0, card['text_tokens']), 'visual_prompt.deep': (1, card['visual_tokens'])}
     wrong = [n for n,(d,k) in rows.items() if n in state and (state[n].ndim <= d or state[n].shape[d] != k)]
     if wrong: raise CheckpointError(f"{file} has another number of tokens in {wrong[0]} than its card says: {REMEDY}.")

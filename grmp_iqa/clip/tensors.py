@@ -66,13 +66,13 @@ def check_finite(
 def read_safetensors(
     file:str|Path # *.safetensors
 ) -> dict: # name -> tensor
-    "The tensors of a file, all finite; `TensorError` where it can't be read."
+    "The tensors of a file; `TensorError` where it can't be read."
     names = header(file)
     try:
         with safe_open(file, 'pt') as f: state = {n: f.get_tensor(n) for n in names}
     except Exception as e:
         raise TensorError(f"{file} can't be read as weights ({type(e).__name__}): fetch it again.") from e
-    return check_finite(state, file)
+    return state
 
 def read_metadata(
     file:str|Path # *.safetensors

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import IQAError, check_name
-from .tables import read_csv, read_mat, read_sheet
+from .lists import read_csv, read_mat, read_sheet
 from .distortions import DISTORTIONS, TID2013_KINDS
 from .download import download, extract
 

@@ -12,7 +12,7 @@ import bz2, gzip, hashlib, http.client, os, shutil, tarfile, time, urllib.error,
 from pathlib import Path
 from tqdm.auto import tqdm
 
-from ..core import IQAError, atomic_write
+from ..core import IQAError, atomic_write, file_error
 from .schema import in_range
 
 # %% ../../nbs/data/06_download.ipynb #57a4596e
@@ -100,12 +100,12 @@ def download(
 # %% ../../nbs/data/06_download.ipynb #97c5e0e7
 MOST_MEMBERS = 1_000_000 #: files in an archive
 MOST_RATIO, SMALL = 100, 100_000_000 #: times its size that an archive may unpack to, where that is over so many bytes
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError,
-           ValueError, LookupError, OverflowError) #: what reading a damaged, locked or unusual archive raises
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError,
+           LookupError, OverflowError) #: what reading a damaged, locked or unusual archive raises
 
 class _Sips:
     "A file that is read in pieces: a header of an archive that claims to be endless is not read into memory."
-    def __init__(self, file): self.file, self.tell, self.seek, self.close = file, file.tell, file.seek, file.close
+    def __init__(self, file): self.file, self.tell, self.seek = file, file.tell, file.seek
     def read(self,
         n:int = -1 # bytes
     ) -> bytes: # the next ones
@@ -177,9 +177,7 @@ def extract(
         folder.mkdir(parents=True, exist_ok=True)
         try: opened.extractall(folder, **({} if isinstance(opened, zipfile.ZipFile) else dict(filter='data')))
         except OSError as e:
-            if isinstance(e, (gzip.BadGzipFile, zipfile.BadZipFile)) or e.errno is None:
-                raise DownloadError(f"'{archive}' is damaged ({e}): fetch it again.") from e
-            raise DownloadError(f"'{archive}' can't be unpacked into '{folder}' ({e.strerror}): make room there, "
-                                "or name another folder.") from e
+            why = file_error(e, folder) or f'it is damaged ({e}): fetch it again.'
+            raise DownloadError(f"'{archive}' can't be unpacked: {why}") from e
         except _BROKEN as e: raise DownloadError(f"'{archive}' is damaged ({e}): fetch it again.") from e
     return folder

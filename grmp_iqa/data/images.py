@@ -8,8 +8,8 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/data/images.html.md"""
 __all__ = ['called', 'open_image', 'show_images', 'image_tensor', 'tensor_image']
 
 # %% ../../nbs/data/10_images.ipynb #e1fd8899
-import io, numpy as np, os, textwrap, torch
-from PIL import Image, ImageOps
+import numpy as np, os, textwrap, torch
+from PIL import Image
 
 from ..core import ImageError
 from .colour import to_srgb

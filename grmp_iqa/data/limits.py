@@ -9,7 +9,7 @@ __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MAX_ENLARGED', 'MAX_SCANS', 'MAX_SECONDS'
            'check_pixels', 'identify', 'jxl_size']
 
 # %% ../../nbs/data/01_limits.ipynb #44b9e84b
-import importlib, io, os, stat, struct, time
+import importlib, io, os, stat, time
 from PIL import Image, ImageFile
 
 from ..core import ImageError

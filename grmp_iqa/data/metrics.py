@@ -150,7 +150,7 @@ def plot_predictions(
     ax.plot([low, high], [low, high], ':', c='grey')
     ax.plot(predicted, given, 'o', ms=4, alpha=.6)
     ax.set(xlabel='predicted', ylabel='given', aspect='equal')
-    return correlation_report(predicted, given).loc['srcc']
+    return correlation_report(predicted, given, metrics=['srcc']).loc['srcc']
 
 # %% ../../nbs/data/14_metrics.ipynb #5f7c9031
 def show_predictions(

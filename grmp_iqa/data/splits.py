@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..core import atomic_write, check_name, check_seed
+from ..core import atomic_write, check_name
 from .schema import in_range
 from .databases import DATABASES, load_database
 from .images import open_image
@@ -78,16 +78,13 @@ def few_shot_splits(
     seed:int=0 # the same seed, the same test sets, whatever `shots`
 )->list: # of `Split`
     "Seeded draws of shots and test images that share no reference; `RatingsError` where there are too few images."
-    if not 0 < test_frac < 1:
-        raise RatingsError(f"test_frac={test_frac} is no part: give a number between 0 and 1, such as 0.2.")
-    if draws < 1: raise RatingsError(f"draws={draws} leaves nothing to measure: give at least 1.")
     scene, mark, splits = _scenes(table), _fingerprint(table), []
     n_scenes = scene.max(initial=-1) + 1
     if n_scenes < 2:
         raise RatingsError("the table has fewer than two scenes, so none is left to learn from: rate more scenes.")
     n_test = min(max(1, round(test_frac*n_scenes)), n_scenes-1)
     for draw in range(draws):
-        rng = np.random.default_rng([check_seed(seed), draw])
+        rng = np.random.default_rng([seed, draw])
         is_test = np.isin(scene, rng.permutation(n_scenes)[:n_test])
         left = rng.permutation(np.flatnonzero(~is_test))
         n = _count_shots(shots, len(left), len(table))

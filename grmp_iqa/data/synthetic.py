@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..core import ImageError, atomic_write, check_folder, check_name, check_seed
+from ..core import ImageError, atomic_write, check_folder, check_name
 from .files import find_images
 from .schema import in_range
 from .distortions import DISTORTIONS, distort
@@ -219,7 +219,7 @@ def synthetic_benchmark(
     "Clean images x distortions x levels with computed scores; raises an `IQAError` where something can't be made."
     kinds = [kinds] if isinstance(kinds, str) else DISTORTIONS if kinds is None else kinds
     kinds = [check_name(k, DISTORTIONS, 'distortion') for k in kinds]
-    levels,seed = [int(check_name(l, range(1,6), 'level')) for l in levels], check_seed(seed)
+    levels = [int(check_name(l, range(1,6), 'level')) for l in levels]
     if not (kinds and levels):
         raise RatingsError("a benchmark needs a distortion and a level: leave `kinds` and `levels` out for all.")
     refs = _open_references(references, size, seed)

@@ -9,7 +9,7 @@ __all__ = ['SWEEPS', 'leave_out_shipped', 'distorted_photos', 'open_benchmark', 
            'read_sweep', 'variant', 'swept', 'bench_methods', 'rated_rows', 'bench_tiny']
 
 # %% ../../nbs/evidence/44_bench.ipynb #fffafc8d
-import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
+import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path

@@ -13,7 +13,7 @@ __all__ = ['INK', 'STYLE', 'BLUE', 'ORANGE', 'CSS', 'SORT', 'SORT_STYLE', 'THUMB
 import base64, hashlib, html, io, matplotlib.pyplot as plt, pandas as pd, re
 from pathlib import Path
 
-from ..core import IQAError, atomic_write
+from ..core import atomic_write
 from ..data.images import open_image
 
 # %% ../../nbs/evidence/38_pages.ipynb #00b6ef9a

@@ -18,6 +18,7 @@ from ..data.distortions import DISTORTIONS
 from ..data.metrics import srcc
 from ..data.synthetic import synthetic_benchmark
 from ..clip.backbones import Backbone
+from ..clip.vit import one_core
 from ..prompts import QualityCLIP
 from ..tasks import distortion_tasks
 from ..meta import meta_pretrain
@@ -109,16 +110,14 @@ def milliseconds(
     repeats:int = 5 # batches
 ) -> tuple[float, float, float]: # median, least and most milliseconds an image, with one core of the processor
     "Time from decoded image to score, with the crops."
-    images, threads, times = [render_scene('cityscape', i, size) for i in range(4)]*(n//4), torch.get_num_threads(), []
+    images, times = [render_scene('cityscape', i, size) for i in range(4)]*(n//4), []
     cores = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else None
-    torch.set_num_threads(1)
     if cores: os.sched_setaffinity(0, {min(cores)})   # the threads that cut crops are started from here and stay on it
     try:
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            scorer.score_images(images, batch_size=n)
+            with one_core(): scorer.score_images(images, batch_size=n)
             times.append((time.perf_counter() - start)*1e3/n)
     finally:
-        torch.set_num_threads(threads)
         if cores: os.sched_setaffinity(0, cores)
     return float(np.median(times[1:])), min(times[1:]), max(times[1:])

@@ -10,7 +10,7 @@ __all__ = ['SCENES_A_STEP', 'PHOTOS_A_STEP', 'RANDOM_CROPS', 'LOSS_WEIGHTS', 'QU
            'training_losses']
 
 # %% ../../nbs/tiny/63_objective.ipynb #621ae3e6
-import math, numpy as np, os, random, torch, torch.nn.functional as F
+import numpy as np, os, random, torch, torch.nn.functional as F
 from functools import lru_cache
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset

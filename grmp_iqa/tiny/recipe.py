@@ -8,7 +8,7 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/tiny/recipe.html.md"""
 __all__ = ['optimisers', 'schedule', 'train_step', 'Training', 'fit_tiny', 'save_tiny', 'train_backbone']
 
 # %% ../../nbs/tiny/64_recipe.ipynb #eeb41c32
-import json, math, os, random, time, torch
+import json, math, os, time, torch
 from pathlib import Path
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn

@@ -16,9 +16,10 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..core import ImageError, file_error, lock
-from ..data.files import shown, walk
+from ..data.files import one_line, shown, walk
+from ..data.schema import in_range
 from ..scoring import Scorer
-from .tables import one_line, open_table
+from .tables import open_table
 
 # %% ../../nbs/use/71_archive.ipynb #3398e078
 def photos_in(
@@ -99,6 +100,7 @@ def _writing(
     except OSError as e: raise file_error(e, out) from e
 
 # %% ../../nbs/use/71_archive.ipynb #49cc9352
+@in_range
 def score_archive(
     scorer:Scorer, # that scores
     sources, # folders and files, as an iterable of any length
@@ -135,6 +137,6 @@ def _append(
 ):
     "Write a batch of rows."
     rows = [(score, one_line(warning), one_line(error)) for score,warning,error in rows]
-    table.write(scorer.as_table(map(shown, paths), rows).assign(**scorer.provenance).round(7))
+    table.write(scorer.as_table(map(shown, paths), rows).assign(**table.constants).round(7))
     failed = sum(bool(error) for _,_,error in rows)
     counts.failed, counts.scored = counts.failed + failed, counts.scored + len(rows) - failed

@@ -102,7 +102,7 @@ def raise_sentence(
     options:dict # of the command
 ):
     "Raise a mistake with the sentence for the user of a command, and anything else as it is."
-    if isinstance(error, (BrokenPipeError, typer.Exit)) or (text := one_sentence(error, options)) is None: raise error
+    if isinstance(error, BrokenPipeError) or (text := one_sentence(error, options)) is None: raise error
     if not isinstance(error, IQAError): raise IQAError(text) from error
     error.said = text
     raise error
@@ -115,9 +115,9 @@ def command(
     def declare(f):
         own, more = inspect.signature(f).parameters, dict(quiet=Quiet, as_json=Json)
         def run(ctx:typer.Context, quiet=False, **given):
-            as_json = given.get('as_json', False) if 'as_json' in own else given.pop('as_json')
-            options, files = option_names(ctx), 'as_json' in own   # then it writes a file
-            with speaking(quiet or bool(ctx.parent and ctx.parent.obj), as_json and not files, options):
+            options, quiet = option_names(ctx), quiet or bool(ctx.parent and ctx.parent.obj)
+            as_json = 'as_json' not in own and given.pop('as_json')   # one of its own writes a file
+            with speaking(quiet, as_json, options):
                 try:
                     check_given(ctx, given)
                     f(**given)
@@ -196,7 +196,9 @@ def run(
             sys.stdout.flush()
             return status
         except BrokenPipeError: why, status = None, 141
-        except OSError as e: why, status = file_error(e, 'stdout'), 2
+        except OSError as e:
+            if (why := file_error(e, 'stdout')) is None: raise
+            status = 2
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # Python flushes once more at its end
         if why: print(f'grmp-iqa: {why}', file=sys.stderr)
         return status

@@ -36,11 +36,10 @@ def export_onnx_command(
     scorer:ScorerArgument, out:OnnxFile = Path('scorer.onnx'), download:Download = False,
 ):
     "Write a scorer as an ONNX file, which scores without torch."
-    from grmp_iqa.core import check_out
-    check_out(out, 'grmp_iqa', 'an ONNX file of ours')
-    model = open_scorer(scorer, 'cpu', 'float32', download)
-    import grmp_iqa.use.onnx_export   # gives a scorer `export_onnx`
+    from grmp_iqa.use.onnx_export import onnx_place
     from grmp_iqa.use.onnx_score import __file__ as script
+    onnx_place(out)   # before the scorer is loaded
+    model = open_scorer(scorer, 'cpu', 'float32', download)
     path = model.export_onnx(out)
     tell(f'{path}, checked in onnxruntime; {script} scores with it and needs numpy, Pillow and onnxruntime alone',
          onnx=path, script=script)

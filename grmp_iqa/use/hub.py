@@ -9,31 +9,15 @@ __all__ = ['TEMPLATE', 'TEMPLATE_REST', 'local_paths', 'card_figures', 'scale_se
 
 # %% ../../nbs/use/73_hub.ipynb #830a79b1
 import re
-from contextlib import nullcontext
 from fastcore.basics import patch
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .. import __version__
-from ..core import IQAError
-from ..data.ratings import to_scale
-from ..clip.checkpoints import hub_repository
+from ..core import IQAError, check_folder, check_out
+from ..clip.checkpoints import SCORER_FILES, hub_repository
 from ..scoring import Scorer
-from .trust import CrossValidation
-
-# %% ../../nbs/use/73_hub.ipynb #7b9f974a
-@patch
-def about(self:CrossValidation) -> dict: # protocol, counts, and SRCC and error as [value, low, high]
-    "What a cross-validation found, for `scorer.card['about']`."
-    rows = {'with your ratings': '', 'without any': '_without_ratings', 'difference': '_difference'}
-    p, folds = self.predictions(), self.table.fold.nunique()
-    figures = {what.lower() + rows[which]: [round(float(v), 4) for v in row]
-               for (what, which), row in zip(self.report().index, self.report().to_numpy())}
-    protocol = (f"Cross-validation on {len(p)} photographs, each predicted by one of {folds} models that had not "
-                "learned from it; the intervals are 95 % bootstrap intervals over the photographs.")
-    inside = int(((p.low <= p.given) & (p.given <= p.high)).sum())
-    return dict(protocol=protocol, photographs=len(p), folds=folds, **figures, level=self.level, inside=inside)
 
 # %% ../../nbs/use/73_hub.ipynb #b8a497d5
 #: begins like a path on somebody's machine
@@ -167,9 +151,11 @@ def save_for_hub(self:Scorer,
     if (found := local_paths(self.card)):
         raise IQAError(f"{', '.join(found)} holds a path of this machine, which everybody could read: shorten it "
                        "to the name of the file (scorer.card is a dictionary).")
-    folder = self.save(folder)
-    self.model_card(repo, license).save(folder/'README.md')
-    return folder
+    page = check_out(Path(folder)/'README.md', 'library_name: grmp_iqa', 'the page of a scorer')
+    check_folder(folder, 'card.json', 'a scorer', (*SCORER_FILES, page.name))
+    page.unlink(missing_ok=True)   # `save` replaces a folder that holds nothing else
+    self.model_card(repo, license).save(self.save(folder)/page.name)
+    return Path(folder)
 
 # %% ../../nbs/use/73_hub.ipynb #6b84303e
 def hub_error(

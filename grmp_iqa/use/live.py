@@ -91,11 +91,12 @@ class Live:
     ncols, side = 3, 250   # of the image
     def __init__(self,
         *controls, # ipywidgets with a value
-        draw = None # () -> (sentence, list of `Panel`); None is the method of a subclass
+        draw = None, # () -> (sentence, list of `Panel`); None is the method of a subclass
+        box = () # widgets whose value is the HTML of a panel; the first that there are by default
     ):
         if draw: self.draw = draw
         flow = widgets.Layout(display='flex', flex_flow='row wrap', max_width='100%')
-        self.words, self.box = widgets.HTML(), widgets.Box(layout=flow)
+        self.words, self.box = widgets.HTML(), widgets.Box(box, layout=flow)
         self.view = widgets.VBox([widgets.Box(controls, layout=flow), self.words, self.box])
         for c in controls: c.observe(self.update, 'value')
         self.update()

@@ -32,7 +32,6 @@ def shown_bars(
 # %% ../../nbs/use/83_making.ipynb #16a58be7
 def join_ranks():
     "Under `accelerate launch` or `torchrun`: work with the other processes, of which the first alone speaks."
-    if int(os.environ.get('WORLD_SIZE', 1)) < 2: return
     from grmp_iqa.clip.ranks import join
     if join(): SPEECH.quiet, SPEECH.as_json, sys.stdout = True, False, open(os.devnull, 'w')
 
@@ -42,22 +41,24 @@ def learned(
     backbone, # to start from
     out:Path, # folder of the scorer to write
     folds:int, # models to train for cross-validation; below 2 none
+    valid:float, # share of the photographs held back in `dls`
     download:bool, # may prompts be fetched?
     how:dict, # settings of the training
-    **more # the others: epochs, seed, bs, valid
+    **more # the others: epochs, seed, bs
 ): # a `CrossValidation`, or None
     "Train a scorer, say how far it can be trusted, and save it; a run that was stopped goes on."
     from grmp_iqa.clip.ranks import rank
     from grmp_iqa.learner import iqa_learner
     from grmp_iqa.use.resume import resumable, training_settings
     from grmp_iqa.use.trust import cross_validate
-    from grmp_iqa.use import hub   # gives what was found its form on the card
     folds = min(folds, len(dls.table)//2)   # two photographs a fold at least
-    with resumable(out, training_settings(dls.table, backbone, folds=folds, **how, **more)) as kept:
-        how = dict(how, download=download, cbs=[kept])
-        learn, found, valid = iqa_learner(dls, backbone, **how), None, more.pop('valid')
+    settings = training_settings(dls.table, backbone, folds=folds, valid=valid, **how, **more)
+    how = dict(how, download=download)
+    learn, found = iqa_learner(dls, backbone, **how), None   # refuses a mistake before anything is kept
+    with resumable(out, settings) as kept:
+        learn.add_cb(kept)
         with shown_bars(learn), learn.distrib_ctx(): learn.fine_tune(more['epochs'])
-        if folds > 1: found = cross_validate(dls.table, folds=folds, backbone=backbone, **how, **more)
+        if folds > 1: found = cross_validate(dls.table, folds=folds, backbone=backbone, cbs=[kept], **how, **more)
         learn.calibration = found and found.calibration
         scorer = learn.scorer()
         if found: scorer.card['about'] = found.about()
@@ -81,18 +82,18 @@ def adapt(
     """Learn a scorer from your own rated photographs, and say how far it can be trusted. A run that was stopped goes on
     when the command is given again. Several GPUs: accelerate launch --no_python grmp-iqa adapt ...; --bs is for all."""
     join_ranks()
-    from grmp_iqa.core import check_device, check_folder, set_seed
+    from grmp_iqa.core import check_folder, set_seed
     from grmp_iqa.clip.backbones import load_clip
+    from grmp_iqa.clip.checkpoints import SCORER_FILES
     from grmp_iqa.learner import IQADataLoaders, recipe_settings
-    check_folder(out, 'card.json', 'a scorer', ('card.json', 'scorer.safetensors'))
-    device = check_device(device)
+    check_folder(out, 'card.json', 'a scorer', tuple(SCORER_FILES))
     set_seed(seed)
     bb = load_clip(backbone, weights, download, device=device)
     if valid is None: valid = .2 if 'plateau' in recipe_settings(recipe, bb) else 0
     columns = rating_columns(image_col, mos_col, scale, higher_is_better)
     dls = IQADataLoaders.from_csv(photos, ratings, valid=valid, bs=bs, seed=seed, device=device, **columns)
     how = dict(prompts=None if prompts == 'none' else prompts, recipe=recipe, rule=rule, lam=lam, precision=precision)
-    found = learned(dls, bb, out, folds, download, how, epochs=epochs, valid=valid, bs=bs, seed=seed)
+    found = learned(dls, bb, out, folds, valid, download, how, epochs=epochs, bs=bs, seed=seed)
     tell((f'{found.summary()}\n\n' if found else '') + f'Learned from {len(dls.train_ds)} photographs; '
          f'the scorer is in {out}', scorer=out, photos=len(dls.train_ds), about=found and found.about())
 

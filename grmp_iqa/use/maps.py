@@ -124,14 +124,14 @@ def on_photo(
 def score_map(
     scorer:Scorer, # whose map
     image, # anything `open_image` takes
-    shown:tuple, # (width, height) of the map, in pixels
+    size:tuple, # (width, height) of the map, in pixels
     batch_size:int = 32 # crops that go through the network at once
 ) -> np.ndarray: # (height,width) in [0,1], 1 = best
     "The scores of small parts of a photo, at their places."
     crops = covering(scorer.crops, image, native=True)
     layers = crops.layers(image)
     scores = torch.cat([scorer.score_tensor(c[:,None]) for c in crops(layers).split(batch_size)])
-    return on_photo(scores[:,None], crop_boxes(crops, layers), shown)
+    return on_photo(scores[:,None], crop_boxes(crops, layers), size)
 
 # %% ../../nbs/use/48_maps.ipynb #9cb570ca
 @in_range

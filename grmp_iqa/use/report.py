@@ -10,7 +10,7 @@ __all__ = ['UNIT', 'FEW', 'SHEET', 'GROUPS', 'KIND', 'HEADS', 'photo_table', 'Fa
            'agreement_section', 'overview', 'attributes_section', 'sections_of', 'as_data', 'write_report', 'report']
 
 # %% ../../nbs/use/51_report.ipynb #8d634195
-import html, json, matplotlib.pyplot as plt, numpy as np, os, pandas as pd
+import html, json, numpy as np, os, pandas as pd
 from dataclasses import dataclass
 from fastcore.basics import patch
 from pathlib import Path

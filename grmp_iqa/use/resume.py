@@ -12,8 +12,9 @@ import hashlib, numpy as np, pandas as pd, shutil, time, torch, weakref
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from ..core import atomic_write, lock, open_folder, read_kept, settled, without_path
+from ..core import atomic_write, lock, open_folder, settled, without_path
 from ..clip.backbones import Backbone
+from ..clip.checkpoints import read_checkpoint
 from ..clip.ranks import on_first, rank
 from ..learner import IQALearner
 from ..evidence.evaluation import weights_stamp
@@ -92,8 +93,8 @@ class Resume(Callback):
 
     def kept(self) -> dict|None: # from `training_state`
         "What the checkpoint holds, if there is one."
-        read = partial(torch.load, weights_only=True, map_location='cpu')
-        return read_kept(self.file, read) if settled(self.file).exists() else None
+        kinds = dict(fit=int, epoch=int, model=dict, opt=dict, random=dict, loaders=list, callbacks=dict)
+        return read_checkpoint(self.file, **kinds) if settled(self.file).exists() else None
 
 # %% ../../nbs/use/78_resume.ipynb #44555dac
 @patch

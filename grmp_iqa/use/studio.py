@@ -115,15 +115,17 @@ def save(self:RatingStudio,
     what:str # 'csv', 'scorer' or 'report'
 ):
     "Export, and say what became of it; a report is written in a thread."
+    session, done = self.session, lambda: self.next_step(what, self.export(what))
     def work():
-        try: self.session.say(self.next_step(what, self.export(what)))
-        except IQAError as e: self.session.say(str(e))
-        except Exception as e: self.session.say(f'That ended in an error, {type(e).__name__}: {e}')
-    if what != 'report': return work()
-    if self.writing and self.writing.is_alive(): return self.session.say('The report is still being written.')
-    self.session.message = 'Writing a report; go on rating.'
-    self.writing = threading.Thread(target=work, daemon=True)
-    self.writing.start()
+        try: session.say(done())
+        except IQAError as e: session.say(str(e))
+        except Exception as e: session.say(f'That ended in an error, {type(e).__name__}: {e}')
+    session.message = done() if what != 'report' else 'Writing a report; go on rating.'   # `hear` shows it
+    if what != 'report': return
+    if self.writing and self.writing.is_alive(): session.message = 'The report is still being written.'
+    else:
+        self.writing = threading.Thread(target=work, daemon=True)
+        self.writing.start()
 
 # %% ../../nbs/use/67_studio.ipynb #9faa4285
 @patch

@@ -6,17 +6,17 @@ Docs: https://grmp-iqa.github.io/grmp_iqa/use/taste.html.md"""
 
 # %% auto #0
 __all__ = ['TRUSTED', 'feature_of', 'directions', 'most_telling', 'Ranking', 'quick_ranking', 'tuned_ranking', 'end_with_parent',
-           'train_scorer', 'run_job', 'adapt_job', 'start_job', 'job_error']
+           'train_scorer', 'run_job', 'adapt_job', 'job_error']
 
 # %% ../../nbs/use/56_taste.ipynb #584316d3
-import json, math, numpy as np, os, pandas as pd, subprocess, sys, threading, torch
+import json, math, numpy as np, os, pandas as pd, sys, threading, torch
 from collections.abc import Callable
 from dataclasses import dataclass
 from fastcore.basics import patch
 from pathlib import Path
 from scipy import stats
 
-from ..core import IQAError, atomic_write, interval_text, set_seed
+from ..core import IQAError, interval_text, set_seed
 from ..data.schema import in_range
 from ..data.metrics import srcc
 from ..clip.backbones import Backbone, load_clip
@@ -199,16 +199,6 @@ def adapt_job(
         (Path(folder)/'error.txt').write_text(text, encoding='utf-8')
 
 # %% ../../nbs/use/56_taste.ipynb #262acdb6
-def start_job(
-    folder:str|Path, # that exists; gets job.json and what comes of it
-    job:dict # files (name -> path), given (name -> rating), scale, model (arguments of `load_clip`), epochs
-) -> subprocess.Popen: # the process
-    "Start a fine-tuning in a process of its own."
-    with atomic_write(Path(folder)/'job.json') as part: part.write_text(json.dumps(job), encoding='utf-8')
-    code = f'from grmp_iqa.use.taste import adapt_job; adapt_job({str(folder)!r})'
-    return subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)
-
 def job_error(
     folder:str|Path, # of a job that left no scores
     status:int # its exit status

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 
 from ..core import ImageError, interval_text, set_seed
 from ..data.schema import in_range
-from ..data.calibration import Calibration, coverage, fit_calibration
+from ..data.calibration import Calibration, fit_calibration
 from ..data.metrics import show_predictions, srcc
 from ..data.ratings import RatingsError, to_scale
 from ..clip.backbones import Backbone, load_clip
@@ -187,6 +187,10 @@ def advice(self:CrossValidation,
             "trust large differences between photographs, not small ones, and look at those with the largest errors.")
 
 # %% ../../nbs/use/65_trust.ipynb #71b85f0c
+def _inside(p)->int:
+    "How many of the predicted ratings lie in their interval."
+    return int(((p.low <= p.given) & (p.given <= p.high)).sum())
+
 @patch
 def summary(self:CrossValidation) -> str: # a few lines
     "What the cross-validation found, on the scale of the ratings."
@@ -197,12 +201,23 @@ def summary(self:CrossValidation) -> str: # a few lines
     compared = lambda what, d: '; '.join(f'{which} {interval_text(*r.loc[(what, which)], digits=d)}'
                                          for which in ('with your ratings', 'without any', 'difference'))
     bias = (to_scale(self.table.score, self.scale) - p.given).mean()
-    inside = ((p.low <= p.given) & (p.given <= p.high)).sum()
     return '\n'.join([
         f"Cross-validated on {len(p)} photographs, each predicted by one of {p.fold.nunique()} models that had not "
         "learned from it (95 % intervals):",
         f"  SRCC, the order: {compared('SRCC', 2)}.",
         f"  Mean error on the scale {ends['low']:g} to {ends['high']:g}: {compared('error', digits)}.",
         f"  Predictions are calibrated, which takes out a bias of {bias:+.{digits}f}; {self.level:.0%} of new "
-        f"photographs should lie within {c.half*size:.{digits}f} of them, and {inside} of these {len(p)} did.",
+        f"photographs should lie within {c.half*size:.{digits}f} of them, and {_inside(p)} of these {len(p)} did.",
         f"  {self.advice(r)}"])
+
+# %% ../../nbs/use/65_trust.ipynb #65about1
+@patch
+def about(self:CrossValidation) -> dict: # protocol, counts, and SRCC and error as [value, low, high]
+    "What a cross-validation found, for `scorer.card['about']`."
+    rows = {'with your ratings': '', 'without any': '_without_ratings', 'difference': '_difference'}
+    p, folds = self.predictions(), self.table.fold.nunique()
+    figures = {what.lower() + rows[which]: [round(float(v), 4) for v in row]
+               for (what, which), row in zip(self.report().index, self.report().to_numpy())}
+    protocol = (f"Cross-validation on {len(p)} photographs, each predicted by one of {folds} models that had not "
+                "learned from it; the intervals are 95 % bootstrap intervals over the photographs.")
+    return dict(protocol=protocol, photographs=len(p), folds=folds, **figures, level=self.level, inside=_inside(p))

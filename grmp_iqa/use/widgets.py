@@ -253,10 +253,8 @@ class GradientView(Live):
         self.quality, self.scene = Slider(1., .2, 2., .1, '|quality|'), Slider(1., .2, 2., .1, '|scene|')
         self.rule = widgets.Dropdown(options=list(RULES), value=rule, description='remove')
         self.tips, self.limits = Tips(), None
-        super().__init__(self.angle, self.quality, self.scene, self.lam, self.rule)
-        self.box.children = [self.tips]
+        super().__init__(self.angle, self.quality, self.scene, self.lam, self.rule, box=[self.tips])
         self.tips.observe(self.pull, 'pulled')
-        self.update()
 
     def gradients(self) -> tuple: # quality, scene, result: (2,) each
         "The three arrows."
@@ -266,10 +264,6 @@ class GradientView(Live):
         return quality, scene, regularize_gradient({'w': quality}, {'w': scene}, self.lam.value, self.rule.value)['w']
 
 # %% ../../nbs/use/52_widgets.ipynb #184e3dbd
-def _degrees(a, b):
-    "Angle between two vectors, neither of them zero"
-    return math.degrees(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1).acos())
-
 @patch
 def frame(self:GradientView,
     arrows:tuple # of `gradients`
@@ -314,7 +308,7 @@ def pull(self:GradientView,
     x, y = self.axes.transData.inverted().transform((x*size[0], (1 - y)*size[1]))
     self.limits = self.axes.get_xlim(), self.axes.get_ylim()
     to = lambda slider, v: setattr(slider, 'value', min(max(round(v/slider.step)*slider.step, slider.low), slider.high))
-    to(self.scene if tip else self.quality, round(math.hypot(x, y), 1))
+    to(self.scene if tip else self.quality, math.hypot(x, y))
     if not tip: to(self.angle, math.degrees(math.atan2(max(y, 0), x)))
     if last:
         self.limits = None
