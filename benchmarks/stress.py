@@ -57,7 +57,7 @@ class Bed:
         self.progress = torch.zeros(1, dtype=torch.int64).share_memory_()   # answers that a studio has been promised
 
 
-def score(bed, out): score_archive(bed.scorer, [bed.photos]*1, out/'scores.csv', batch_size=2, workers=1)
+def score(bed, out): score_archive(bed.scorer, [bed.photos], out/'scores.csv', batch_size=2, workers=1)
 
 def adapt(bed, out):
     set_seed(0)

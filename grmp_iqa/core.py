@@ -70,7 +70,9 @@ def file_error(
     name = getattr(error, 'filename', None)
     where = path if name is None or isinstance(name, int) or '.part' in str(name) else os.fsdecode(name)
     remedy = REMEDIES.get(number, 'look after that disk, or name another place')
-    return IQAError(f"{repr(str(where)) if where else 'A file'} can't be read or written "
+    where = repr(str(where)) if where else 'A file'
+    if len(where) > 300: where = f'{where[:100]}...{where[-100:]}'   # a sentence has to stay readable
+    return IQAError(f"{where} can't be read or written "
                     f"({os.strerror(number).lower()}): {remedy}.")
 
 # %% ../nbs/00_core.ipynb #1a399314
@@ -176,13 +178,11 @@ def _check_place(path, inside=False):
 def check_out(
     path:str|Path, # file to be written at the end of some work
     ours:str|tuple = (), # texts of which such a file has one; without any, only a free name will do
-    what:str = 'free', # what the file should be, for the message: "a table of scores"
-    stdout:bool = False # does '-' stand for the output of the program?
+    what:str = 'free' # what the file should be, for the message: "a table of scores"
 ) -> Path: # the path
     "Can this file be written, and is nothing of the user's lost by it? `IQAError` before the work where not."
     path, ours = Path(path), (ours,) if isinstance(ours, str) else ours
     if str(path) == '-':
-        if stdout: return path
         raise IQAError("'-' is the output of the program, where this can't be written to: name a file.")
     _check_place(settled(path))
     if path.is_dir(): raise IQAError(f"'{path}' is a folder: name a file.")

@@ -41,7 +41,7 @@ def tiff(a, order='<', planar=False, photometric=None, deflate=False, tags=()):
     if deflate: data = [zlib.compress(d) for d in data]
     kind = {'u': 1, 'i': 2, 'f': 3}[a.dtype.kind]
     if photometric is None: photometric = 2 if c >= 3 else 1
-    n, body, offsets = len(data), b'', []
+    body, offsets = b'', []
     for d in data:
         offsets.append(8 + len(body))
         body += d + b'\0'*(len(d) % 2)

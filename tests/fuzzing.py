@@ -2,7 +2,7 @@
 
 `tests/test_fuzz.py` feeds them with hypothesis, `benchmarks/fuzz.py` with atheris.
 """
-import io, json, os, socket, tarfile, tempfile, warnings, zipfile
+import io, json, socket, tarfile, tempfile, warnings, zipfile
 from pathlib import Path
 
 import numpy as np

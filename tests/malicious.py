@@ -259,7 +259,7 @@ prompts_case('without dimensions', tensors=lambda s: {k: v.sum() for k, v in s.i
 
 # --- files of torch ----------------------------------------------------------------------------------------------------------
 
-def pt_case(name, write, may_load=False, read='read_state'):
+def pt_case(name, write, may_load=False):
     "A file of weights: `write` makes it; it is read as weights, as released prompts and as a checkpoint of a training"
     @case(f'torch file: {name}', may_load)
     def make(base, folder):
@@ -527,7 +527,7 @@ archive_case('a folder', lambda f: f.mkdir())
 
 def make_base(base):
     "The good files that the cases change"
-    import numpy as np, torch
+    import torch
     from safetensors.torch import save_file
     from grmp_iqa.clip.backbones import build_clip, load_clip
     from grmp_iqa.prompts import QualityCLIP

@@ -139,7 +139,7 @@ def test_mistakes_on_the_command_line(args, named, photos, tmp_path, monkeypatch
     status, err = call(monkeypatch, capsys, *args)
     assert status == 2 and named in err and 'Traceback' not in err
     if err.startswith('grmp-iqa:'): assert err.strip().count('\n') == 0
-    assert not out.exists() and sorted(photos.iterdir()) == before
+    assert not out.exists() and sorted(photos.iterdir()) == before and not list(tmp_path.glob('.*'))
 
 
 # --- starting

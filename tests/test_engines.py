@@ -1,6 +1,5 @@
 "One class in Ray Data, Daft and datasets; a machine of a Ray cluster is taken away while it scores."
-import os, threading, time
-from pathlib import Path
+import threading, time
 
 import numpy as np, pandas as pd, pytest
 

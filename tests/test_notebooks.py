@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastcore.docments import docments
-from project import COURSE, MODULES, NOTEBOOKS, ROOT, module_name, stem
+from project import MODULES, NOTEBOOKS, ROOT, module_name, stem
 
 every_notebook = pytest.mark.parametrize('notebook', NOTEBOOKS, ids=stem)
 

@@ -1,5 +1,5 @@
 "The package is what settings.ini says, the wheel holds it all, and .ci/run runs what the README says."
-import ast, csv, json, re, subprocess, sys, zipfile
+import ast, csv, re, subprocess, sys, zipfile
 from configparser import ConfigParser
 from importlib import metadata
 

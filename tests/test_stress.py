@@ -1,5 +1,5 @@
 "Kills: a few of `benchmarks/stress.py`, and a scorer that is saved over while its process is killed at every step."
-import os, signal, sys
+import os, sys
 from pathlib import Path
 
 import pytest, torch
@@ -23,6 +23,13 @@ def test_killed_commands_end_with_the_same_bits(command, capsys):
 
 @pytest.fixture(scope='module')
 def bed(tmp_path_factory): return stress.Bed(tmp_path_factory.mktemp('stress')/'bed')
+
+@pytest.mark.parametrize('at', range(5, 13))
+def test_a_bench_that_is_killed_around_its_first_row_goes_on(bed, at, tmp_path):
+    "Whatever is written first has to show that the folder is one of runs"
+    assert stress.ended(stress.start(stress.bench, bed, tmp_path, at)) == -9
+    assert stress.ended(stress.start(stress.bench, bed, tmp_path)) == 0, (bed.folder/'said.txt').read_text()
+    assert {'runs.csv', 'runs.splits.json', 'table.csv'} <= {f.name for f in (tmp_path/'bench').iterdir()}
 
 @pytest.mark.parametrize('exchange', [True, False])
 def test_saving_over_a_scorer_survives_every_kill(bed, exchange, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from ..core import IQAError
 class TensorError(IQAError):
     "A file of tensors that can't be read, or must not be."
 
-HEADER = 8_000_000 #: bytes of the longest header that is read; the largest CLIP has less than a tenth of it
+HEADER = 8_000_000 #: bytes of the longest header that is read; CLIP's have some tens of thousands
 
 def _checked_start(
     file:str|Path # *.safetensors

@@ -189,8 +189,8 @@ class CropSizes(Sizes):
     half_grid: _whole(0, 16) = 0
     whole: bool = False
     train: _whole(1, 256) = 1
-    mean: Annotated[list[_real(-10, 10)], Field(min_length=3, max_length=3)]
-    std: Annotated[list[_real(1e-3, 10)], Field(min_length=3, max_length=3)]
+    mean: Annotated[list[_real(-10, 10)], Field(min_length=3, max_length=3)] = None # left out: CLIP's
+    std: Annotated[list[_real(1e-3, 10)], Field(min_length=3, max_length=3)] = None
     resample: Literal['pillow', 'opencv'] = 'pillow'
 
     @model_validator(mode='after')

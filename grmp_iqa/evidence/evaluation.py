@@ -208,8 +208,9 @@ def _run(plan, given, seed, out, progress):
             continue
         found[_key(row)] = row | measured | dict(versions=json.dumps(versions()))
         if not out: continue
-        if not out.exists(): _save_plan(plan, splits)   # with the first row, so that a plan without one leaves nothing
+        first = not out.exists()
         with atomic_write(out) as part: pd.DataFrame(found.values()).to_csv(part, index=False)
+        if first: _save_plan(plan, splits)   # after a row, by which the folder is known as one of runs
     return _collected(asked, found, failed)
 
 # %% ../../nbs/evidence/43_evaluation.ipynb #1188b7c6

@@ -177,7 +177,8 @@ def save_tiny(
 # %% ../../nbs/tiny/64_recipe.ipynb #1c80162e
 def _finished(folder, state):
     "Was a training stopped after it had written its folder, when only its state was left to remove?"
-    if not (done := state.exists() and (folder/'open_clip_config.json').exists()): check_folder(folder)
+    done = settled(state).exists() and (settled(folder)/'open_clip_config.json').exists()
+    if not done: check_folder(folder)
     else: state.unlink()
     return done
 

@@ -53,7 +53,7 @@ def needs_little(
     "Is this `tiny`, or a saved scorer whose card names no network of another library?"
     from grmp_iqa.data.schema import read_json
     card = Path(name)/'card.json'
-    return name == 'tiny' or card.is_file() and '_model_name' not in str(read_json(card)['backbone'])
+    return name == 'tiny' or card.is_file() and '_model_name' not in str(read_json(card))
 
 # %% ../../nbs/use/84_scores.ipynb #68b7639e
 def ask_ray(
