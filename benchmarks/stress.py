@@ -1,11 +1,11 @@
-"""Kill commands at random, give them again until they have finished, and compare the bits with a run that was never stopped.
+"""Kill the work of commands at random, begin it again until it has finished, and compare the bits with a run that was never stopped.
 
     python benchmarks/stress.py                                         # 50 kills of each
     python benchmarks/stress.py --kills 10 --only adapt,demo
     python benchmarks/stress.py --csv nbs/results/stress.csv
 
 Every other kill comes at a time drawn evenly over the whole run, the rest at a step of writing: before the n-th call that makes,
-flushes, renames or removes a file. All is small (a transformer of two narrow blocks with random weights, eight photographs), and
+flushes, renames or removes a file. All is small (a transformer of two narrow blocks with random weights, sixteen drawings), and
 a run is a fork of a process that has imported everything, so that kills fall into the work and not into imports.
 """
 import argparse, json, os, random, shutil, signal, sys, tempfile, time

@@ -1,5 +1,5 @@
 "A module imports only from lower numbers, and what people import first stays light."
-import ast, subprocess, sys
+import ast, builtins, importlib, subprocess, sys
 
 import pytest, yaml
 from project import MODULES, NOTEBOOKS, ORDER, ROOT, module_name, stem
@@ -65,3 +65,5 @@ def test_every_name_is_defined(module):
     from pyflakes.checker import Checker
     found = Checker(ast.parse(module.read_text(encoding='utf-8'))).messages
     assert [f'line {m.lineno}: {m.message_args[0]}' for m in found if type(m).__name__ == 'UndefinedName'] == []
+    by_star = {m.message_args[0] for m in found if type(m).__name__ == 'ImportStarUsage'}   # defined, if one of the modules has it
+    if by_star: assert by_star <= {*vars(importlib.import_module(f'grmp_iqa.{module_name(module)}')), *vars(builtins)}

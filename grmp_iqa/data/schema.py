@@ -59,13 +59,14 @@ RANGES = {
 def check_numbers(
     given:dict # name -> value; those whose name is in `RANGES` are checked
 ) -> dict: # the same, with whole numbers as Python's int
-    "`IQAError` for the first number outside its range; None passes."
-    return {n: check_number(v, n, *RANGES[n]) if n in RANGES and v is not None else v for n,v in given.items()}
+    "`IQAError` for the first number outside its range; None passes, but for a seed."
+    numbers = {n: v for n,v in given.items() if n in RANGES and (v is not None or n == 'seed')}
+    return given | {n: check_number(v, n, *RANGES[n]) for n,v in numbers.items()}
 
 def in_range(
     f # function whose arguments have names of `RANGES`
 ): # the same function, which checks them first
-    "A function that refuses numbers outside `RANGES` with an `IQAError`; None passes."
+    "A function that refuses numbers outside `RANGES` with an `IQAError`; None passes, but for a seed."
     signature = inspect.signature(f)
     @functools.wraps(f)
     def inside(*args, **kwargs):

@@ -151,7 +151,10 @@ def _claim(
         raise IQAError(f"'{folder}' is not a table of scores by Ray: name another folder.")
     others = [n for n in names if not n.startswith(('_', '.')) and not n.endswith('.parquet')]
     if others: raise IQAError(f"'{folder}' also holds '{others[0]}': name another folder, or move that elsewhere.")
-    if names: old = json.loads(fs.cat(marker))
+    if names:
+        try: old = json.loads(fs.cat(marker))
+        except ValueError:   # torn by a kill: before the first score, or while another's were replaced
+            names, old = ([], constants) if names == [MARKER] else (names, 'a run that was stopped')
     if resume and old != constants:
         raise IQAError(f"'{folder}' has scores of {old} and this run has {constants}: name another folder, or "
                        "replace it with --no-resume (resume=False).")
@@ -165,9 +168,10 @@ def _clear(
     constants:dict # precision, version and scorer of what will be written
 ):
     "Remove the scores that are there, and what Ray knows of them."
-    for file in fs.ls(folder, detail=False):
-        name = os.path.basename(file)
-        if name == '_checkpoint' or name.endswith('.parquet') and not name.startswith('_'): fs.rm(file, recursive=True)
+    names = [os.path.basename(f) for f in fs.ls(folder, detail=False)]
+    shards = [f'{folder}/{n}' for n in names if n.endswith('.parquet') and not n.startswith('_')]
+    known = f'{folder}/_checkpoint'   # first, since what Ray knows of is not scored again
+    for file in [known]*fs.exists(known) + shards: fs.rm(file, recursive=True)
     fs.pipe(f'{folder}/{MARKER}', json.dumps(constants).encode())
 
 # %% ../../nbs/use/72_engines.ipynb #72count0

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .. import __version__
-from ..core import IQAError, check_folder, check_out
+from ..core import IQAError, atomic_write, check_folder
 from ..clip.checkpoints import SCORER_FILES, hub_repository
 from ..scoring import Scorer
 
@@ -151,10 +151,13 @@ def save_for_hub(self:Scorer,
     if (found := local_paths(self.card)):
         raise IQAError(f"{', '.join(found)} holds a path of this machine, which everybody could read: shorten it "
                        "to the name of the file (scorer.card is a dictionary).")
-    page = check_out(Path(folder)/'README.md', 'library_name: grmp_iqa', 'the page of a scorer')
+    page, card = Path(folder)/'README.md', self.model_card(repo, license)
     check_folder(folder, 'card.json', 'a scorer', (*SCORER_FILES, page.name))
+    if page.exists() and page.read_bytes() != str(card).encode():
+        raise IQAError(f"'{page}' has other words than the page of this scorer: name another folder, or move it.")
     page.unlink(missing_ok=True)   # `save` replaces a folder that holds nothing else
-    self.model_card(repo, license).save(self.save(folder)/page.name)
+    self.save(folder)
+    with atomic_write(page) as part: card.save(part)
     return Path(folder)
 
 # %% ../../nbs/use/73_hub.ipynb #6b84303e
