@@ -12,6 +12,7 @@ from grmp_iqa import core
 from grmp_iqa.core import IQAError, atomic_write, check_folder, check_out, file_error, lock, open_folder, read_kept
 from grmp_iqa.prompts import QualityCLIP
 from grmp_iqa.scoring import Scorer
+from grmp_iqa.tiny.recipe import train_backbone
 
 
 @pytest.mark.parametrize('command', ['score', 'studio log'])
@@ -30,6 +31,13 @@ def test_a_bench_that_is_killed_around_its_first_row_goes_on(bed, at, tmp_path):
     assert stress.ended(stress.start(stress.bench, bed, tmp_path, at)) == -9
     assert stress.ended(stress.start(stress.bench, bed, tmp_path)) == 0, (bed.folder/'said.txt').read_text()
     assert {'runs.csv', 'runs.splits.json', 'table.csv'} <= {f.name for f in (tmp_path/'bench').iterdir()}
+
+def test_a_finished_backbone_clears_what_a_kill_left(tmp_path):
+    "Killed after the weights had their name, and before the state of the training was gone"
+    for folder in (tmp_path/'backbone', tmp_path/'.backbone.0123abcd.part'): folder.mkdir()
+    (tmp_path/'backbone'/'open_clip_config.json').write_text('{}'); (tmp_path/'backbone.training').touch()
+    train_backbone(tmp_path/'backbone', steps=1, workers=0, progress=False)
+    assert os.listdir(tmp_path) == ['backbone']
 
 @pytest.mark.parametrize('exchange', [True, False])
 def test_saving_over_a_scorer_survives_every_kill(bed, exchange, tmp_path, monkeypatch):
