@@ -3,7 +3,7 @@
 `python tests/malicious.py [WORDS]` tries them (those whose names hold the words) and prints a table: each has to be refused in one sentence, or to load
 and judge a photograph. Sockets raise; `ran` notes whether any file got its program run; memory is limited.
 """
-import bz2, copy, gzip, io, json, lzma, os, pickle, resource, shutil, socket, struct, sys, tarfile, tempfile, time, traceback, warnings, zipfile
+import argparse, bz2, copy, gzip, io, json, lzma, os, pickle, resource, shutil, socket, struct, sys, tarfile, tempfile, time, traceback, warnings, zipfile
 from pathlib import Path
 
 CASES = {}          # name -> (function that writes below a folder and gives what to call, may it load?)
@@ -614,11 +614,15 @@ def table(found):
     return pd.DataFrame([row(kind, rows) for kind, rows in {**kinds, 'all': found}.items()])
 
 if __name__ == '__main__':
-    if '--json' in sys.argv: all_attempts(out=sys.stdout)
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('words', nargs='*', help='try only the cases whose names hold these')
+    p.add_argument('--json', action='store_true', help='print a line for each case')
+    p.add_argument('--csv', help='table to write')
+    o = p.parse_args()
+    if o.json: all_attempts(out=sys.stdout)
     else:
-        csv = sys.argv.pop(sys.argv.index('--csv') + 1) if '--csv' in sys.argv else None   # python tests/malicious.py [WORDS] [--csv FILE]
-        found = all_attempts(' '.join(a for a in sys.argv[1:] if a != '--csv'))
+        found = all_attempts(' '.join(o.words))
         for f in found:
             if f['outcome'] in ('traceback', 'no sentence') or f['outcome'] == 'loaded' and not f['expected'] or f['ran'] or f['sockets'] or f['megabytes'] > 150 or f['seconds'] > 5: print(json.dumps(f, indent=1).replace('\\n', '\n'))
         print(table(found).to_string(index=False))
-        if csv: table(found).to_csv(csv, index=False)
+        if o.csv: table(found).to_csv(o.csv, index=False)

@@ -201,7 +201,7 @@ def train_backbone(
     if _finished(folder, state): return folder
     shown = load_photographs(photos, f'{folder}.photographs.csv', progress=progress) if photos else None
     run = Training(seed, shown, words)
-    if settled(state).exists(): run.load(state)
+    if state.exists(): run.load(state)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))   # a core for each worker
     try:
         with lock(state): fit_tiny(run, steps, minutes if steps or minutes else 60., workers, state, progress)

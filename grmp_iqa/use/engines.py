@@ -127,12 +127,11 @@ def _listed(
     counts:Counts # what is skipped is counted here
 ) -> str|None: # None where the list of photos is written into the folder, else the .parquet that is given
     "What to score, as Ray reads it; `ImageError` where there is nothing."
-    first, second = next(sources, ''), next(sources, None)
-    if first.endswith('.parquet'):
-        if second is None: return first
-        raise IQAError(f"'{first}' lists the photos to score: name it alone.")
-    rest = [] if second is None else itertools.chain([second], sources)
-    if not _write_paths(fs, f'{folder}/_paths.parquet', _paths_in(itertools.chain([first], rest), counts)):
+    begun = list(itertools.islice(sources, 2))
+    if begun and begun[0].endswith('.parquet'):
+        if len(begun) == 1: return begun[0]
+        raise IQAError(f"'{begun[0]}' lists the photos to score: name it alone.")
+    if not _write_paths(fs, f'{folder}/_paths.parquet', _paths_in(itertools.chain(begun, sources), counts)):
         raise ImageError(f"There is no photo to score ({counts}): name a folder that has some.")
 
 # %% ../../nbs/use/72_engines.ipynb #bb4e635c

@@ -120,10 +120,10 @@ def save(self:RatingStudio,
         try: session.say(done())
         except IQAError as e: session.say(str(e))
         except Exception as e: session.say(f'That ended in an error, {type(e).__name__}: {e}')
-    session.message = done() if what != 'report' else 'Writing a report; go on rating.'   # `hear` shows it
-    if what != 'report': return
-    if self.writing and self.writing.is_alive(): session.message = 'The report is still being written.'
+    if what != 'report': session.message = done()   # `hear` shows it, or what went wrong
+    elif self.writing and self.writing.is_alive(): session.message = 'The report is still being written.'
     else:
+        session.message = 'Writing a report; go on rating.'
         self.writing = threading.Thread(target=work, daemon=True)
         self.writing.start()
 
